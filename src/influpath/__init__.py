@@ -1,0 +1,2 @@
+"""Influential recommendation."""
+__version__ = "0.1.0"
