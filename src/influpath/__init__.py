@@ -1,2 +1,3 @@
 """Influential recommendation."""
+
 __version__ = "0.1.0"

@@ -1,1 +1,62 @@
-"""TODO."""
+"""How good influence paths are: pairs, judges, metrics, intervals and tables.
+
+    pairs = with_role(sample_pairs(dataset, seed=7), "report")
+    evaluation = evaluate(judge, pairs, {"irn": irn_paths, "vanilla": vanilla_paths}, split.train)
+    print(evaluation.text())
+
+A judge reads every path once (``judge_paths``); all metrics and stepwise curves come from what it
+said.  A pair without a path counts as a failure in every mean, and the count behind every mean
+stands beside it.
+"""
+
+from influpath.evaluation.dials import DialChoice, choose_dial
+from influpath.evaluation.intervals import (
+    Interval,
+    bootstrap_mean,
+    bootstrap_means,
+    paired_difference,
+)
+from influpath.evaluation.judging import Judgement, judge_paths
+from influpath.evaluation.metrics import METRICS, Metric, catalogue_coverage
+from influpath.evaluation.next_item import hit_rate, mrr, next_item_ranks
+from influpath.evaluation.pairs import (
+    encode_pairs,
+    fixed_subset,
+    read_pairs,
+    sample_pairs,
+    with_role,
+    write_pairs,
+)
+from influpath.evaluation.path_rows import PlannedPaths
+from influpath.evaluation.ranks import ranks_from_scores
+from influpath.evaluation.stepwise import stepwise
+from influpath.evaluation.table import Evaluation, evaluate, summarise
+
+__all__ = [
+    "METRICS",
+    "DialChoice",
+    "Evaluation",
+    "Interval",
+    "Judgement",
+    "Metric",
+    "PlannedPaths",
+    "bootstrap_mean",
+    "bootstrap_means",
+    "catalogue_coverage",
+    "choose_dial",
+    "encode_pairs",
+    "evaluate",
+    "fixed_subset",
+    "hit_rate",
+    "judge_paths",
+    "mrr",
+    "next_item_ranks",
+    "paired_difference",
+    "ranks_from_scores",
+    "read_pairs",
+    "sample_pairs",
+    "stepwise",
+    "summarise",
+    "with_role",
+    "write_pairs",
+]

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Next-item models behind one interface: one file each."""

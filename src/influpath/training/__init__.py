@@ -1,1 +1,1 @@
-"""TODO."""
+"""One plain-torch training loop for every neural model: batches, fused loss, checkpoints."""

@@ -1,0 +1,107 @@
+"""IRN's training examples: contiguous pieces of histories, each led by its own last item.
+
+Shape suffixes: B batch, L window, N supervised positions, D width.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from influpath.data.sequences import IntArray, Sequences
+from influpath.data.splits import cut_pieces, random_subset
+from influpath.irn.config import IRNConfig
+from influpath.irn.network import IRNNetwork
+from influpath.irn.window import training_window
+from influpath.training.batches import bucketed_batches
+from influpath.training.fused_loss import fused_cross_entropy
+from influpath.training.loop import Task
+
+VALIDATION_SHARE = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Pieces of histories, and the user row each one comes from."""
+
+    sequences: Sequences
+    users: IntArray
+
+    def take(self, rows: IntArray) -> "Pieces":
+        """Return the given pieces."""
+        return Pieces(self.sequences.take(rows), self.users[rows])
+
+
+def training_pieces(sequences: Sequences, config: IRNConfig) -> tuple[Pieces, Pieces]:
+    """Cut histories into pieces, once and by seed; return those that train and that validate.
+
+    Pieces of a single item hold nothing to predict and are left away.
+    """
+    rng = np.random.default_rng([config.seed, 0xC07])
+    pieces = Pieces(*cut_pieces(sequences, config.l_min, config.l_max, rng))
+    pieces = pieces.take(np.flatnonzero(pieces.sequences.lengths > 1))
+    validate = random_subset(len(pieces.users), VALIDATION_SHARE, rng)
+    return pieces.take(np.flatnonzero(~validate)), pieces.take(np.flatnonzero(validate))
+
+
+class InfluenceTask(Task):
+    """Minimise formula 9 on the training pieces; validate by the same loss on the others.
+
+    In ``objective_dropout`` of the training pieces the objective is hidden, so that the network
+    is also a model of p(i | s); validation always shows it.
+    """
+
+    label = "irn"
+    criterion = "validation_loss"
+    higher_is_better = False
+    module: IRNNetwork
+
+    def __init__(self, module: IRNNetwork, training: Pieces, validation: Pieces) -> None:
+        self.module = module
+        self.config = module.config
+        self.training, self.validation = training, validation
+
+    def batches(self, rng: np.random.Generator) -> list[Any]:
+        """Return row indices per batch, rows of similar length together."""
+        return list(
+            bucketed_batches(self.training.sequences.lengths, rng, rows=self.config.batch_size)
+        )
+
+    def loss(self, batch: Any, rng: np.random.Generator) -> tuple[Tensor, int]:
+        """Return the mean loss over the batch's positions."""
+        shown = rng.random(len(batch)) >= self.config.objective_dropout
+        return self._loss(self.training.take(batch), torch.from_numpy(shown))
+
+    def validate(self) -> dict[str, float]:
+        """Return the loss with the objective shown, and with it hidden (a plain recommender)."""
+        rng = np.random.default_rng(0)
+        lengths = self.validation.sequences.lengths
+        totals, count = np.zeros(2), 0
+        for rows in bucketed_batches(lengths, rng, rows=self.config.batch_size):
+            part = self.validation.take(rows)
+            losses = []
+            for shown in (True, False):
+                loss, size = self._loss(part, torch.full((len(rows),), shown))
+                losses.append(float(loss))
+            totals, count = totals + np.array(losses) * size, count + size
+        shown_loss, hidden_loss = (totals / max(count, 1)).tolist()
+        return {"validation_loss": shown_loss, "validation_loss_hidden": hidden_loss}
+
+    def _loss(self, pieces: Pieces, shown_B: Tensor) -> tuple[Tensor, int]:
+        items_BL = training_window(pieces.sequences)
+        hidden_BLD = self.module(
+            items_BL,
+            shown_B,
+            self.module.r_u(torch.from_numpy(pieces.users)),
+            torch.full(items_BL.shape, self.config.w_t),
+        )
+        # Position j predicts item j + 1; pads come first, so a real item is followed by one.
+        asked_BL = items_BL[:, :-1] > 0
+        if not self.config.objective_in_loss:
+            asked_BL[:, -1] = False
+        target_N = items_BL[:, 1:][asked_BL]
+        weight_ID, bias_I = self.module.output()
+        loss = fused_cross_entropy(hidden_BLD[:, :-1][asked_BL], weight_ID, target_N - 1, bias_I)
+        return loss, len(target_N)

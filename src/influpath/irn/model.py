@@ -1,0 +1,122 @@
+"""IRN, the Influential Recommender Network (Zhu et al., ICDE 2023, section III-D).
+
+Shape suffixes: B batch, L window, D width, N supervised positions, R rows, I catalogue items.
+"""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from influpath.config import FrozenConfig
+from influpath.data.dataset import Dataset
+from influpath.data.sequences import IntArray, Sequences
+from influpath.irn.config import IRNConfig
+from influpath.irn.examples import InfluenceTask, training_pieces
+from influpath.irn.network import IRNNetwork
+from influpath.irn.window import empty_slots, plan_window
+from influpath.recommenders.base import Recommender
+from influpath.recommenders.blocks import log_softmax
+from influpath.recommenders.item2vec import item2vec
+from influpath.training.loop import seeded, train
+
+
+class IRN(Recommender):
+    """A sequence model that sees the objective; as a plain recommender it hides the objective.
+
+    Args:
+        config: ``IRNConfig``; or
+        settings: its fields as keywords.
+    """
+
+    name: ClassVar[str] = "irn"
+    config_class: ClassVar[type[FrozenConfig]] = IRNConfig
+    config: IRNConfig
+    module: IRNNetwork
+
+    def _fit(self, dataset: Dataset, checkpoint: Path | None) -> dict[str, Any]:
+        config = self.config
+        training, validation = training_pieces(dataset.sequences, config)
+        with seeded(config.seed, 0):
+            self.module = IRNNetwork(config, self.item_count, len(self.users))
+        task = InfluenceTask(self.module, training, validation)
+        identity = {
+            "kind": self.name,
+            "config": config.model_dump(mode="json"),
+            "data": dataset.fingerprint,
+        }
+        if config.item2vec and not (checkpoint and checkpoint.exists()):
+            self._initialise_items(training.sequences)
+        return train(task, config.training, config.seed, checkpoint, identity).to_dict()
+
+    def _initialise_items(self, sequences: Sequences) -> None:
+        """Start the item embedding from item2vec, scaled to the spread of the random one."""
+        embedding = self.module.item.weight
+        vectors = item2vec(sequences, self.item_count, self.config.embedding_size, self.config.seed)
+        scaled = torch.from_numpy(vectors * float(embedding.std().detach()) / vectors[1:].std())
+        trained = torch.from_numpy(np.abs(vectors).sum(1) > 0)
+        with torch.no_grad():
+            embedding[trained] = scaled[trained]
+
+    def log_probs(self, histories: Sequences, users: IntArray | None = None) -> Tensor:
+        """Return log p(i | s), the objective hidden; see ``Recommender.log_probs``."""
+        hidden = np.zeros(len(histories), dtype=np.int64)
+        return self.log_probs_toward(histories, hidden, users)
+
+    def log_probs_toward(
+        self,
+        histories: Sequences,
+        objectives: IntArray,
+        users: IntArray | None = None,
+        max_length: int | None = None,
+    ) -> Tensor:
+        """Return log p(i | s, i_t) for the first step of a path, at neutral dials.
+
+        Args:
+            histories: One row each.
+            objectives: Item numbers; 0 hides the objective.
+            users: User rows, -1 or None where unknown.
+            max_length: M; ``config.horizon`` by default.
+
+        Returns:
+            float32 [R, I].
+        """
+        self.items  # noqa: B018 - raises where the model is not trained
+        slots = empty_slots(1, max_length or self.config.horizon, 1, self.config.aligned)
+        windows_RL = plan_window(histories, objectives, slots, self.config.l_max)
+        users = np.full(len(histories), -1) if users is None else users
+        self.module.eval()
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, len(histories), 512):
+                rows = slice(start, start + 512)
+                items_BL = windows_RL[rows]
+                hidden_BLD = self.module(
+                    items_BL,
+                    items_BL[:, -1] > 0,
+                    self.module.r_u(torch.from_numpy(users[rows])),
+                    torch.full(items_BL.shape, self.config.w_t),
+                )
+                parts.append(self.log_probs_of(hidden_BLD[:, -2 - slots]))
+        return torch.cat(parts) if parts else torch.empty(0, self.item_count)
+
+    def log_probs_of(self, hidden_BD: Tensor) -> Tensor:
+        """Project hidden states to log-probabilities over the catalogue, [B, I] (formula 7)."""
+        weight_ID, bias_I = self.module.output()
+        return log_softmax(torch.nn.functional.linear(hidden_BD, weight_ID, bias_I))
+
+    def impressionability(self) -> Tensor:
+        """Return r_u of every user the model was trained on (formula 5), [users]."""
+        self.items  # noqa: B018 - raises where the model is not trained
+        with torch.inference_mode():
+            return self.module.r_u(torch.arange(len(self.users)))
+
+    def _weights(self) -> dict[str, Tensor]:
+        return dict(self.module.state_dict())
+
+    def _restore(self, weights: dict[str, Tensor]) -> None:
+        self.module = IRNNetwork(self.config, self.item_count, len(self.users))
+        self.module.load_state_dict(weights)
+        self.module.eval()

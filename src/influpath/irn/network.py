@@ -1,0 +1,197 @@
+"""The network of IRN: embeddings, decoder layers under the PIM, tied output (paper III-D).
+
+The window has a fixed layout: pre-padded items, then the objective in the last position.  Positions
+therefore tell how many slots are left before the objective.
+
+Shape suffixes: B batch, Q query positions, L key positions, D width, H heads, E width of a head.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from influpath.irn.config import IRNConfig
+from influpath.irn.mask import objective_weight, visible
+from influpath.recommenders.blocks import Attention, TransformerBlock, initialise
+
+
+@dataclass
+class KeyValueCache:
+    """Keys and values of every layer at every position of a window.
+
+    With pace 1 and without the leak, the state at a position never changes once its item is known,
+    so one new position per step is all that planning has to compute.
+
+    Attributes:
+        keys_XBHLE: Keys by layer X.
+        values_XBHLE: Values by layer X.
+        known_BL: Positions that may be attended to (items, and the objective if shown).
+    """
+
+    keys_XBHLE: Tensor
+    values_XBHLE: Tensor
+    known_BL: Tensor
+
+    def keep(self, rows: Tensor) -> None:
+        """Keep some rows of the batch."""
+        self.keys_XBHLE = self.keys_XBHLE[:, rows]
+        self.values_XBHLE = self.values_XBHLE[:, rows]
+        self.known_BL = self.known_BL[rows]
+
+
+class IRNNetwork(nn.Module):
+    """Decoder layers that see earlier items and, weighted by the PIM, the objective.
+
+    Args:
+        config: Sizes and switches.
+        items: Catalogue size.
+        users: Number of known users.
+    """
+
+    def __init__(self, config: IRNConfig, items: int, users: int) -> None:
+        super().__init__()
+        width = config.embedding_size
+        self.config = config
+        self.item = nn.Embedding(items + 1, width)
+        self.position = nn.Embedding(config.l_max, width)
+        self.user = nn.Embedding(users, config.user_embedding_size)
+        self.impressionability = nn.Linear(config.user_embedding_size, 1, bias=False)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(
+            TransformerBlock(width, config.heads, config.dropout) for _ in range(config.layers)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.bias = nn.Parameter(torch.zeros(items))
+        self.projection = None if config.tied else nn.Linear(width, items, bias=False)
+        initialise(self)
+        # r_u = W e(u) starts near 1 for everyone: equal weights, embeddings around their inverse.
+        nn.init.constant_(self.impressionability.weight, config.user_embedding_size**-0.5)
+        nn.init.normal_(self.user.weight, mean=config.user_embedding_size**-0.5, std=0.02)
+
+    def r_u(self, users_B: Tensor) -> Tensor:
+        """Return the impressionability of users (formula 5), [B].
+
+        A user unknown to the model (-1) gets the mean over all users.
+        """
+        mean = self.impressionability(self.user.weight.mean(0))[0]
+        known_B = self.impressionability(self.user(users_B.clamp(min=0)))[:, 0]
+        return torch.where(users_B < 0, mean, known_B)
+
+    def output(self) -> tuple[Tensor, Tensor]:
+        """Return the output projection [items, D] (formula 7) and its bias."""
+        weight = self.item.weight[1:] if self.projection is None else self.projection.weight
+        return weight, self.bias
+
+    def embed(self, items_BL: Tensor, first: int) -> Tensor:
+        """Return item plus position embeddings (formula 1) from position ``first`` on."""
+        positions_LD = self.position.weight[first : first + items_BL.shape[1]]
+        scaled_BLD = self.item(items_BL) * self.item.embedding_dim**0.5
+        embedded: Tensor = self.dropout(scaled_BLD + positions_LD)
+        return embedded
+
+    def forward(
+        self,
+        items_BL: Tensor,
+        objective_shown_B: Tensor,
+        r_B: Tensor,
+        w_t_BL: Tensor,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        """Return hidden states [B, L, D]; position j predicts the item at position j + 1.
+
+        Args:
+            items_BL: Pre-padded windows that end at the last position of the layout, with the
+                objective there.  L may be below l_max: leading pads can be left away.
+            objective_shown_B: False hides the objective.
+            r_B: Impressionability r_u of each row.
+            w_t_BL: Aggressiveness at each query position.
+            cache: Filled with the keys and values of all positions where given.
+        """
+        config = self.config
+        visible_BLL = visible(items_BL, objective_shown_B, config.leak)
+        weight_BL = objective_weight(config.mask_type, r_B, w_t_BL, config.w_h)
+        # The objective's column of its own row is itself: no weight needed there.
+        x_BLD = self.embed(items_BL, config.l_max - items_BL.shape[1])
+        for layer, block in enumerate(self.blocks):
+            x_BLD = block(x_BLD, pim_attention(visible_BLL, weight_BL, cache, layer))
+        hidden: Tensor = self.norm(x_BLD)
+        return hidden
+
+    def advance(
+        self, items_B: Tensor, position: int, r_B: Tensor, w_t_B: Tensor, cache: KeyValueCache
+    ) -> Tensor:
+        """Add one item at a position and return its hidden state [B, D].
+
+        Exact: equals ``forward`` over the whole window, since earlier states do not change.
+
+        Args:
+            items_B: The new items.
+            position: Their position in the layout.
+            r_B: Impressionability.
+            w_t_B: Aggressiveness at the new position.
+            cache: Keys and values so far; the new ones are written into it.
+        """
+        weight_B1 = objective_weight(self.config.mask_type, r_B, w_t_B[:, None], self.config.w_h)
+        cache.known_BL[:, position] = True
+        x_B1D = self.embed(items_B[:, None], position)
+        for layer, block in enumerate(self.blocks):
+            x_B1D = block(x_B1D, cached_attention(weight_B1, cache, layer, position))
+        hidden: Tensor = self.norm(x_B1D)[:, 0]
+        return hidden
+
+
+def with_objective_weight(
+    q_BHQE: Tensor, k_BHLE: Tensor, weight_BQ: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Fold the PIM's weight into queries and keys, so that the fused attention kernel applies.
+
+    Queries get one more feature, the weight; keys get 1 there for the objective (the last key) and
+    0 for every other.  Queries are scaled beforehand, so their product is the usual logit plus the
+    weight at the objective.
+    """
+    batch, heads, queries, size = q_BHQE.shape
+    extra_BHQ1 = weight_BQ[:, None, :, None].expand(batch, heads, queries, 1)
+    flag_L = F.one_hot(torch.tensor(k_BHLE.shape[2] - 1), k_BHLE.shape[2]).to(k_BHLE.dtype)
+    flag_BHL1 = flag_L[:, None].expand(batch, heads, -1, 1)
+    q = torch.cat([q_BHQE * size**-0.5, extra_BHQ1], dim=-1)
+    k = torch.cat([k_BHLE, flag_BHL1], dim=-1)
+    return q, k
+
+
+def pim_attention(
+    visible_BLL: Tensor, weight_BL: Tensor, cache: KeyValueCache | None, layer: int
+) -> Attention:
+    """Return attention over a whole window under the PIM."""
+
+    def attend(q_BHLE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor) -> Tensor:
+        if cache is not None:
+            cache.keys_XBHLE[layer] = k_BHLE
+            cache.values_XBHLE[layer] = v_BHLE
+        q, k = with_objective_weight(q_BHLE, k_BHLE, weight_BL)
+        return F.scaled_dot_product_attention(
+            q, k, v_BHLE, attn_mask=visible_BLL[:, None], scale=1.0
+        )
+
+    return attend
+
+
+def cached_attention(
+    weight_B1: Tensor, cache: KeyValueCache, layer: int, position: int
+) -> Attention:
+    """Return attention of one new position over the cached ones."""
+
+    def attend(q_BH1E: Tensor, k_BH1E: Tensor, v_BH1E: Tensor) -> Tensor:
+        cache.keys_XBHLE[layer, :, :, position] = k_BH1E[:, :, 0]
+        cache.values_XBHLE[layer, :, :, position] = v_BH1E[:, :, 0]
+        q, k = with_objective_weight(q_BH1E, cache.keys_XBHLE[layer], weight_B1)
+        return F.scaled_dot_product_attention(
+            q,
+            k,
+            cache.values_XBHLE[layer],
+            attn_mask=cache.known_BL[:, None, None, :],
+            scale=1.0,
+        )
+
+    return attend

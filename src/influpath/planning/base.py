@@ -1,0 +1,178 @@
+"""The core interface of planning: ``start`` a batch, propose by ``step``, tell the state what came.
+
+A planner proposes; whoever runs it says what was shown.  That way one interface serves Algorithm 1
+of the paper (everything is accepted), rejections (``State.reject``) and events that come in between
+(``State.append(..., shown=False)``).
+
+Shape suffixes: B rows still planned, I catalogue items (column c is item number c + 1).
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from influpath.config import FrozenConfig
+from influpath.data.ids import IdMap
+from influpath.data.sequences import IntArray, Sequences
+from influpath.recommenders.ranking import mask_seen
+
+
+@dataclass(frozen=True, eq=False)
+class PlanBatch:
+    """What a planner is asked: rows of user, history and objective.
+
+    Attributes:
+        users_B: User rows of the planner's model; -1 where unknown.
+        histories: Item numbers, oldest first.
+        objectives_B: Objective item numbers.
+        max_length: M, the most items to show.
+        items: Catalogue size.
+    """
+
+    users_B: IntArray
+    histories: Sequences
+    objectives_B: IntArray
+    max_length: int
+    items: int
+
+
+@dataclass(eq=False)
+class State:
+    """Where each row stands; a planner's own state derives from this.
+
+    Attributes:
+        users_B: User rows, -1 where unknown.
+        objectives_B: Objective item numbers.
+        known: History, shown items and organic events so far, oldest first.
+        barred_BI: True where an item may not be shown: seen, shown or rejected.
+        max_length: M.
+        shown: Number of path items shown so far (the same for every row).
+    """
+
+    users_B: IntArray
+    objectives_B: IntArray
+    known: Sequences
+    barred_BI: Tensor
+    max_length: int
+    shown: int = 0
+    events: int = field(default=0)
+
+    @classmethod
+    def begin(cls, batch: PlanBatch) -> "State":
+        """Return the state before the first step."""
+        return cls(
+            users_B=batch.users_B,
+            objectives_B=batch.objectives_B,
+            known=batch.histories,
+            barred_BI=seen_items(batch.histories, batch.items),
+            max_length=batch.max_length,
+        )
+
+    @property
+    def step(self) -> int:
+        """The number k = 1..M of the item that is chosen next."""
+        return self.shown + 1
+
+    def __len__(self) -> int:
+        return len(self.objectives_B)
+
+    def append(self, items_B: IntArray, shown: bool = True) -> None:
+        """Record one item per row.
+
+        Args:
+            items_B: Item numbers.
+            shown: True for the path's next item; False for an event of the user's own, which
+                joins the history but takes no path slot.
+        """
+        ones = np.ones(len(self), dtype=np.int64)
+        self.known = self.known.extend(Sequences.from_lengths(items_B, ones))
+        self.reject(items_B)
+        if shown:
+            self.shown += 1
+        else:
+            self.events += 1
+
+    def reject(self, items_B: IntArray) -> None:
+        """Bar one item per row from ever being proposed (again); 0 bars nothing in that row."""
+        rows = np.flatnonzero(items_B)
+        self.barred_BI[torch.from_numpy(rows), torch.from_numpy(items_B[rows] - 1)] = True
+
+    def keep(self, rows: npt.NDArray[np.int64]) -> None:
+        """Keep some rows, in the given order; planners with a cache extend this."""
+        self.users_B, self.objectives_B = self.users_B[rows], self.objectives_B[rows]
+        self.known = self.known.take(rows)
+        self.barred_BI = self.barred_BI[torch.from_numpy(rows)]
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """The next item of each row; 0 where the planner has none (the path ends there).
+
+    Attributes:
+        items_B: Item numbers.
+        scores_B: What the planner ranked by (its meaning is the planner's).
+    """
+
+    items_B: IntArray
+    scores_B: npt.NDArray[np.float32]
+
+
+class Planner(ABC):
+    """Picks the next path item: ``F(s_h, i_t, s_p)`` of Algorithm 1, for a batch of rows."""
+
+    name: ClassVar[str]
+    config: FrozenConfig
+
+    @property
+    @abstractmethod
+    def items(self) -> IdMap:
+        """The catalogue the planner numbers items by."""
+
+    @property
+    def users(self) -> IdMap | None:
+        """The users its model knows, or None where users play no part."""
+        return None
+
+    @property
+    def label(self) -> str:
+        """The name in tables, such as ``rec2inf/sasrec``."""
+        return self.name
+
+    def start(self, batch: PlanBatch) -> State:
+        """Return the state of a new batch."""
+        return State.begin(batch)
+
+    @abstractmethod
+    def step(self, state: Any) -> Proposal:
+        """Propose the next item of each row, without recording it."""
+
+
+def seen_items(histories: Sequences, items: int) -> Tensor:
+    """Return a mask of each row's own items, bool [B, I]."""
+    barred_BI = torch.zeros(len(histories), items, dtype=torch.bool)
+    rows = torch.from_numpy(histories.row_of_value)
+    barred_BI[rows, torch.from_numpy(histories.values) - 1] = True
+    return barred_BI
+
+
+def best_allowed(scores_BI: Tensor) -> Proposal:
+    """Propose the best item of each row; none where every score is -inf."""
+    best_B, item_B = scores_BI.max(dim=1)
+    items_B = torch.where(best_B > -torch.inf, item_B + 1, 0).numpy()
+    return Proposal(items_B, best_B.numpy().astype(np.float32))
+
+
+__all__ = [
+    "PlanBatch",
+    "Planner",
+    "Proposal",
+    "State",
+    "best_allowed",
+    "mask_seen",
+    "seen_items",
+]

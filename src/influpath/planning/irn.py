@@ -1,0 +1,238 @@
+"""``irn``: plan with the Influential Recommender Network and its four dials.
+
+The next item is the best by ``log p(i|s) + g (log p(i|s,i_t) - log p(i|s))``.  Both terms come
+from the same network, with the objective shown and hidden, so their difference is a true
+likelihood ratio: how much showing the item raises the chance that the objective follows at the
+declared slot.  At g = 1 that is IRN as in the paper.
+
+Shape suffixes: B rows, L window, D width, I catalogue items.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from influpath.config import FrozenConfig
+from influpath.data.ids import IdMap
+from influpath.errors import ConfigError
+from influpath.irn.model import IRN
+from influpath.irn.network import KeyValueCache
+from influpath.irn.window import empty_slots, plan_window
+from influpath.planning.base import PlanBatch, Planner, Proposal, State, best_allowed
+from influpath.planning.schedule import FloatSchedule, IntSchedule, at_step
+
+
+class IRNDials(FrozenConfig):
+    """How hard IRN pushes; each dial is one value, or one per step.
+
+    Attributes:
+        w_t: Weight of the objective in the mask (the paper's aggressiveness).  It belongs to the
+            position that chooses item k; history positions use that of the first step.
+        guidance: g, how much the objective counts: 0 ignores it, 1 is the plain model.
+        pace: c; above 1 the declared distance to the objective is divided by it.
+        floor: Only items among the network's own top ``floor`` by p(i|s) may be shown, the
+            objective included; 0 is no floor.
+        cached: Reuse the states of earlier positions where that is exact (False only to prove it).
+    """
+
+    w_t: FloatSchedule = 1.0
+    guidance: FloatSchedule = 1.0
+    pace: IntSchedule = 1
+    floor: IntSchedule = 0
+    cached: bool = True
+
+
+@dataclass
+class Pass:
+    """One reading of the windows: with the objective shown, or hidden."""
+
+    shown: bool
+    cache: KeyValueCache | None = None
+    hidden_BD: Tensor = field(default_factory=lambda: torch.empty(0))
+
+
+@dataclass(eq=False)
+class IRNState(State):
+    """The state of planning with IRN: readings, and what they have read so far.
+
+    Attributes:
+        passes: The readings that the dials need.
+        read: ``(shown, events, position)`` of the last reading; None before the first.
+    """
+
+    passes: list[Pass] = field(default_factory=list)
+    r_B: Tensor = field(default_factory=lambda: torch.empty(0))
+    pending_B: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    read: tuple[int, int, int] | None = None
+
+    def append(self, items_B: npt.NDArray[np.int64], shown: bool = True) -> None:
+        """See ``State.append``."""
+        super().append(items_B, shown)
+        self.pending_B = items_B
+
+    def keep(self, rows: npt.NDArray[np.int64]) -> None:
+        """See ``State.keep``; the caches follow."""
+        super().keep(rows)
+        index = torch.from_numpy(rows)
+        self.r_B = self.r_B[index]
+        if len(self.pending_B):
+            self.pending_B = self.pending_B[rows]
+        for reading in self.passes:
+            if reading.cache is not None:
+                reading.cache.keep(index)
+            if len(reading.hidden_BD):
+                reading.hidden_BD = reading.hidden_BD[index]
+
+
+class IRNPlanner(Planner):
+    """Plans with IRN.
+
+    Args:
+        model: A fitted IRN.
+        config: The dials; or
+        dials: the same as keywords, such as ``IRNPlanner(model, guidance=4, pace=3, floor=100)``.
+    """
+
+    name: ClassVar[str] = "irn"
+    config_class: ClassVar[type[FrozenConfig]] = IRNDials
+    config: IRNDials
+
+    def __init__(self, model: IRN, config: IRNDials | None = None, **dials: object) -> None:
+        self.model = model
+        self.config = config or IRNDials.parse(dict(dials), "dials of irn")
+
+    @property
+    def items(self) -> IdMap:
+        """See ``Planner.items``."""
+        return self.model.items
+
+    @property
+    def users(self) -> IdMap:
+        """See ``Planner.users``."""
+        return self.model.users
+
+    def start(self, batch: PlanBatch) -> IRNState:
+        """See ``Planner.start``.
+
+        Raises:
+            ConfigError: The window has no room for paths that long.
+        """
+        l_max, horizon = self.model.config.l_max, self.model.config.horizon
+        if self.model.config.aligned and batch.max_length > horizon:
+            raise ConfigError(
+                f"max_length is {batch.max_length}, but this IRN was trained for paths of at most "
+                f"{horizon} items in a window of {l_max}; train one with horizon = "
+                f"{batch.max_length} and l_max of at least {40 + batch.max_length}."
+            )
+        state = IRNState.begin(batch)
+        assert isinstance(state, IRNState)
+        state.r_B = self.model.module.r_u(torch.from_numpy(batch.users_B))
+        state.passes = [Pass(shown=True)]
+        if self.needs_hidden():
+            state.passes.append(Pass(shown=False))
+        return state
+
+    def needs_hidden(self) -> bool:
+        """Whether p(i | s) is needed besides p(i | s, i_t)."""
+        steps = range(1, self.model.config.horizon + 1)
+        return any(
+            at_step(self.config.guidance, k) != 1 or at_step(self.config.floor, k) > 0
+            for k in steps
+        )
+
+    def step(self, state: IRNState) -> Proposal:
+        """Propose the best item by guided log-probability within the floor."""
+        k = state.step
+        self.read(state, k)
+        toward_BI = self.model.log_probs_of(state.passes[0].hidden_BD)
+        guidance, floor = at_step(self.config.guidance, k), at_step(self.config.floor, k)
+        scores_BI = toward_BI
+        if len(state.passes) > 1:
+            alone_BI = self.model.log_probs_of(state.passes[1].hidden_BD)
+            if guidance != 1:
+                scores_BI = torch.lerp(alone_BI, toward_BI, guidance)
+            if floor > 0:
+                below_BI = outside_top(alone_BI.masked_fill(state.barred_BI, -torch.inf), floor)
+                scores_BI = scores_BI.masked_fill(below_BI, -torch.inf)
+        return best_allowed(scores_BI.masked_fill(state.barred_BI, -torch.inf))
+
+    def read(self, state: IRNState, k: int) -> None:
+        """Bring the hidden state of the choosing position up to date in every reading."""
+        config = self.model.config
+        slots = empty_slots(k, state.max_length, at_step(self.config.pace, k), config.aligned)
+        position = config.l_max - 2 - slots
+        now = (state.shown, state.events, position)
+        if state.read == now:
+            return  # A rejection changes nothing that was read.
+        one_more = (
+            state.read is not None
+            and now == (state.read[0] + 1, state.read[1], state.read[2] + 1)
+            and self.cacheable
+        )
+        for reading in state.passes:
+            if one_more and reading.cache is not None:
+                w_t_B = torch.full((len(state),), at_step(self.config.w_t, k))
+                reading.hidden_BD = self.model.module.advance(
+                    torch.from_numpy(state.pending_B), position, state.r_B, w_t_B, reading.cache
+                )
+            else:
+                self.encode(state, reading, k, slots)
+        state.read = now
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether states never change: not so if the objective's row sees the items."""
+        return self.config.cached and not self.model.config.leak
+
+    def encode(self, state: IRNState, reading: Pass, k: int, slots: int) -> None:
+        """Read whole windows."""
+        config, module = self.model.config, self.model.module
+        objectives_B = state.objectives_B if reading.shown else np.zeros_like(state.objectives_B)
+        items_BL = plan_window(state.known, objectives_B, slots, config.l_max)
+        if self.cacheable:
+            reading.cache = empty_cache(self.model, items_BL)
+        w_t_L = self.aggressiveness(k, config.l_max - 2 - slots)
+        hidden_BLD = module(
+            items_BL,
+            items_BL[:, -1] > 0,
+            state.r_B,
+            w_t_L.expand(len(items_BL), -1),
+            reading.cache,
+        )
+        reading.hidden_BD = hidden_BLD[:, config.l_max - 2 - slots]
+
+    def aggressiveness(self, k: int, position: int) -> Tensor:
+        """Return w_t at every position, [L], when item k is chosen at ``position``.
+
+        The position that chose item j has w_t(j); the history has w_t(1).
+        """
+        w_t_L = torch.full((self.model.config.l_max,), at_step(self.config.w_t, 1))
+        for j in range(2, k + 1):
+            if (place := position - (k - j)) >= 0:
+                w_t_L[place] = at_step(self.config.w_t, j)
+        return w_t_L
+
+
+def outside_top(scores_BI: Tensor, n: int) -> Tensor:
+    """Return where a score is below the row's n-th best, bool [B, I]."""
+    if n >= scores_BI.shape[1]:
+        return torch.zeros_like(scores_BI, dtype=torch.bool)
+    nth_B1 = scores_BI.topk(n, dim=1).values[:, -1:]
+    return scores_BI < nth_B1
+
+
+def empty_cache(model: IRN, items_BL: Tensor) -> KeyValueCache:
+    """Return a cache for windows; empty slots become visible when they are filled."""
+    config = model.config
+    shape = (
+        config.layers,
+        len(items_BL),
+        config.heads,
+        config.l_max,
+        config.embedding_size // config.heads,
+    )
+    return KeyValueCache(torch.zeros(shape), torch.zeros(shape), items_BL > 0)

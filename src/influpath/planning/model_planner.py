@@ -1,0 +1,54 @@
+"""What planners built on one recommender share.
+
+Shape suffixes: B rows, I catalogue items.
+"""
+
+from typing import ClassVar, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from influpath.config import FrozenConfig
+from influpath.data.ids import IdMap
+from influpath.planning.base import Planner, State
+from influpath.recommenders.base import Recommender
+
+Config = TypeVar("Config", bound=FrozenConfig)
+
+
+class ModelPlanner(Planner, Generic[Config]):
+    """A planner on a recommender; labelled ``<planner>/<recommender>``.
+
+    Args:
+        model: A fitted recommender.
+        config: The dials; or
+        dials: the same as keywords.
+    """
+
+    config_class: ClassVar[type[FrozenConfig]]
+    config: Config
+
+    def __init__(self, model: Recommender, config: Config | None = None, **dials: object) -> None:
+        self.model = model
+        chosen = config or self.config_class.parse(dict(dials), f"dials of {self.name}")
+        self.config = chosen  # type: ignore[assignment]
+
+    @property
+    def items(self) -> IdMap:
+        """See ``Planner.items``."""
+        return self.model.items
+
+    @property
+    def users(self) -> IdMap:
+        """See ``Planner.users``."""
+        return self.model.users
+
+    @property
+    def label(self) -> str:
+        """See ``Planner.label``."""
+        return f"{self.name}/{self.model.name}"
+
+    def allowed_log_probs(self, state: State) -> Tensor:
+        """Return log P(i | s_h + s_p) with barred items at -inf, [B, I]."""
+        log_probs_BI = self.model.log_probs(state.known, state.users_B)
+        return log_probs_BI.masked_fill_(state.barred_BI, -torch.inf)

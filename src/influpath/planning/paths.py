@@ -1,0 +1,129 @@
+"""The result of planning: influence paths as two frames."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from influpath.errors import ResultError
+from influpath.files import atomic_path
+
+STEP_COLUMNS = ("pair_id", "step", "item_id", "score")
+OUTCOME_COLUMNS = ("pair_id", "reached", "length")
+
+
+@dataclass(frozen=True, eq=False)
+class Paths:
+    """Influence paths of many pairs.
+
+    Attributes:
+        steps: Long frame ``pair_id, step, item_id, score``; steps count from 1.
+        outcomes: Frame ``pair_id, reached, length``, one row per pair; a pair that no path was
+            found for has length 0.
+    """
+
+    steps: pl.DataFrame
+    outcomes: pl.DataFrame
+
+    @classmethod
+    def from_steps(cls, steps: pl.DataFrame, pairs: pl.DataFrame) -> "Paths":
+        """Derive the outcomes of pairs from their steps.
+
+        Args:
+            steps: As ``Paths.steps``.
+            pairs: Frame with ``pair_id`` and ``objective_id``.
+        """
+        if steps.height == 0:
+            outcomes = pairs.select(
+                "pair_id", reached=pl.lit(False), length=pl.lit(0, dtype=pl.Int64)
+            )
+            return cls(steps, outcomes)
+        found = (
+            steps.join(pairs.select("pair_id", "objective_id"), on="pair_id")
+            .group_by("pair_id")
+            .agg(
+                reached=(pl.col("item_id") == pl.col("objective_id")).any(),
+                length=pl.len().cast(pl.Int64),
+            )
+        )
+        outcomes = (
+            pairs.select("pair_id")
+            .join(found, on="pair_id", how="left", maintain_order="left")
+            .with_columns(pl.col("reached").fill_null(False), pl.col("length").fill_null(0))
+        )
+        return cls(steps, outcomes)
+
+    def of_pairs(self, pairs: pl.DataFrame) -> "Paths":
+        """Return the paths of some pairs only."""
+        chosen = pairs.select("pair_id")
+        return Paths(
+            self.steps.join(chosen, on="pair_id", how="semi", maintain_order="left"),
+            self.outcomes.join(chosen, on="pair_id", how="semi", maintain_order="left"),
+        )
+
+    def items_of(self, pair_id: Any) -> list[Any]:
+        """Return the items of one path in order."""
+        return self.steps.filter(pl.col("pair_id") == pair_id).sort("step")["item_id"].to_list()
+
+    def write(self, path: str | Path) -> None:
+        """Write the steps as Parquet; scores are rounded to 3 decimals to keep the file small."""
+        with atomic_path(path) as temporary:
+            self.steps.with_columns(
+                pl.col("pair_id").cast(pl.Int32),
+                pl.col("step").cast(pl.Int16),
+                pl.col("score").round(3).cast(pl.Float32),
+            ).write_parquet(temporary, compression="zstd", compression_level=19)
+
+    @classmethod
+    def read(cls, path: str | Path, pairs: pl.DataFrame) -> "Paths":
+        """Read steps written by ``write`` and derive the outcomes of the pairs.
+
+        Raises:
+            ResultError: The file is missing, damaged, or lacks a column.
+        """
+        try:
+            steps = pl.read_parquet(path, columns=list(STEP_COLUMNS))
+        except FileNotFoundError:
+            raise ResultError(f"{path}: no such file of paths.") from None
+        except (OSError, pl.exceptions.PolarsError) as cause:
+            raise ResultError(f"{path}: cannot be read as paths ({cause}).") from None
+        steps = steps.with_columns(pl.col("pair_id").cast(pl.Int64), pl.col("step").cast(pl.Int64))
+        return cls.from_steps(steps, pairs)
+
+
+@dataclass(frozen=True, eq=False)
+class PathRecorder:
+    """Collects what was shown, step by step, without a loop over rows."""
+
+    pair_ids: npt.NDArray[np.int64]
+
+    def frame(
+        self,
+        rows: list[npt.NDArray[np.int64]],
+        items: list[pl.Series],
+        scores: list[npt.NDArray[np.float32]],
+    ) -> pl.DataFrame:
+        """Return the long frame of one entry per step: row indices, outside items, scores."""
+        empty = pl.DataFrame(
+            schema={
+                "pair_id": pl.Int64,
+                "step": pl.Int64,
+                "item_id": items[0].dtype if items else pl.Int64,
+                "score": pl.Float32,
+            }
+        )
+        frames = [
+            pl.DataFrame(
+                {
+                    "pair_id": self.pair_ids[row],
+                    "step": np.full(len(row), number + 1, dtype=np.int64),
+                    "item_id": item,
+                    "score": score,
+                }
+            )
+            for number, (row, item, score) in enumerate(zip(rows, items, scores, strict=True))
+        ]
+        return pl.concat([empty, *frames]).sort("pair_id", "step", maintain_order=True)

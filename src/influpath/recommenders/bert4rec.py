@@ -1,0 +1,117 @@
+"""BERT4Rec: bidirectional sequence encoder trained on masked items (Sun et al., CIKM 2019).
+
+Departures from the original, each for a reason:
+- Full-catalogue softmax over the masked positions, as in the original, computed by the fused loss.
+- Pre-normalised blocks; dropout acts on the added features only.
+- A share of the training windows masks only the last item, which is the question asked at
+  inference (the original repeats its data with such windows).
+- Windows are drawn at a new random offset each epoch; the original fixes ten masked copies.
+
+Windows are pre-padded, so that the item to predict is always at the last position.
+
+Shape suffixes: B batch, L positions, D width, N supervised positions, R rows, I catalogue items.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from influpath.config import FrozenConfig
+from influpath.data.sequences import Sequences
+from influpath.recommenders.blocks import TransformerBlock, initialise, masked_attention
+from influpath.recommenders.neural import NeuralConfig, NeuralRecommender
+from influpath.recommenders.sasrec import ENCODE_TOKENS, length_batches
+
+
+class BERT4RecConfig(NeuralConfig):
+    """Settings of BERT4Rec; see ``NeuralConfig`` for the others.
+
+    Attributes:
+        mask_share: Share of a window's items that is masked.
+        last_share: Share of the windows in which only the last item is masked.
+    """
+
+    mask_share: float = Field(default=0.3, gt=0, lt=1)
+    last_share: float = Field(default=0.1, ge=0, le=1)
+
+
+class BERT4RecNetwork(nn.Module):
+    """A bidirectional transformer; item 0 is padding, the last embedding row is the mask."""
+
+    def __init__(self, config: BERT4RecConfig, items: int) -> None:
+        super().__init__()
+        width = config.embedding_size
+        self.mask = items + 1
+        self.item = nn.Embedding(items + 2, width)
+        self.position = nn.Embedding(config.max_length + 1, width)
+        self.bias = nn.Parameter(torch.zeros(items))
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(
+            TransformerBlock(width, config.heads, config.dropout) for _ in range(config.blocks)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.transform = nn.Linear(width, width)
+        self.transform_norm = nn.LayerNorm(width)
+        initialise(self)
+
+    def forward(self, items_BL: Tensor) -> Tensor:
+        """Return encodings [B, L, D] of pre-padded windows (L at most max_length + 1)."""
+        length = items_BL.shape[1]
+        visible_BLL = (items_BL > 0)[:, None, None, :] | torch.eye(length, dtype=torch.bool)
+        attention = masked_attention(visible_BLL)
+        x_BLD = self.item(items_BL) * self.item.embedding_dim**0.5
+        # Positions count from the end, so that they do not depend on the padding.
+        x_BLD = self.dropout(x_BLD + self.position.weight[-length:])
+        for block in self.blocks:
+            x_BLD = block(x_BLD, attention)
+        encoded: Tensor = self.norm(x_BLD)
+        return encoded
+
+    def head(self, x_ND: Tensor) -> Tensor:
+        """Transform encodings of masked positions before the tied output layer."""
+        mapped = nn.functional.gelu(self.transform(x_ND), approximate="tanh")
+        hidden: Tensor = self.transform_norm(mapped)
+        return hidden
+
+
+class BERT4Rec(NeuralRecommender):
+    """Bidirectional recommender; see the module docstring for its departures."""
+
+    name: ClassVar[str] = "bert4rec"
+    config_class: ClassVar[type[FrozenConfig]] = BERT4RecConfig
+    config: BERT4RecConfig
+    module: BERT4RecNetwork
+
+    def _build(self) -> BERT4RecNetwork:
+        return BERT4RecNetwork(self.config, self.item_count)
+
+    def _output(self) -> tuple[Tensor, Tensor | None]:
+        return self.module.item.weight[1 : self.item_count + 1], self.module.bias
+
+    def _supervised(self, windows: Sequences, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        items_BL = windows.window(int(windows.lengths.max()))
+        masked_BL = (items_BL > 0) & (rng.random(items_BL.shape) < self.config.mask_share)
+        # Every window asks at least for its last item; some ask for nothing else.
+        only_last_B = rng.random(len(items_BL)) < self.config.last_share
+        masked_BL[only_last_B] = False
+        masked_BL[only_last_B | ~masked_BL.any(1), -1] = True
+        target_N = torch.from_numpy(items_BL[masked_BL])
+        asked_BL = torch.from_numpy(np.where(masked_BL, self.module.mask, items_BL))
+        hidden_ND = self.module.head(self.module(asked_BL)[torch.from_numpy(masked_BL)])
+        return hidden_ND, target_N
+
+    def _encode(self, histories: Sequences) -> Tensor:
+        width = self.config.max_length
+        lengths = np.minimum(histories.lengths, width)
+        order = np.argsort(lengths, kind="stable")
+        result = torch.empty(len(lengths), self.config.embedding_size)
+        for batch in length_batches(lengths[order] + 1, ENCODE_TOKENS):
+            rows = order[batch]
+            items_BL = torch.from_numpy(histories.take(rows).window(int(lengths[rows].max())))
+            asked_B1 = torch.full((len(rows), 1), self.module.mask)
+            encoded_BLD = self.module(torch.cat([items_BL, asked_B1], dim=1))
+            result[torch.from_numpy(rows)] = self.module.head(encoded_BLD[:, -1])
+        return result

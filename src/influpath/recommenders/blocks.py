@@ -1,0 +1,80 @@
+"""Transformer parts shared by SASRec, BERT4Rec and IRN.
+
+Shape suffixes: B batch, Q queries, L positions, D width, H heads, E width of a head.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+class TransformerBlock(nn.Module):
+    """Self-attention and a feed-forward layer, each normalised before and added after.
+
+    Pre-normalisation (not in the original papers) trains stably without tuning.  Dropout acts on
+    what is added, not on attention weights, so that the fused attention kernel can be used.
+
+    Args:
+        width: D.
+        heads: H, a divisor of D.
+        dropout: Share of the added features that is dropped.
+        inner: Width of the feed-forward layer as a multiple of D.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float, inner: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_attention = nn.LayerNorm(width)
+        self.norm_feed = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.output = nn.Linear(width, width)
+        self.feed_in = nn.Linear(width, inner * width)
+        self.feed_out = nn.Linear(inner * width, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_BLD: Tensor, attention: Attention) -> Tensor:
+        """Apply the block.
+
+        Args:
+            x_BLD: Input.
+            attention: Maps queries, keys and values [B, H, L, E] to outputs [B, H, L, E].
+        """
+        batch, length, width = x_BLD.shape
+        packed = self.query_key_value(self.norm_attention(x_BLD))
+        q_BHLE, k_BHLE, v_BHLE = packed.view(batch, length, 3, self.heads, -1).permute(
+            2, 0, 3, 1, 4
+        )
+        mixed_BHLE = attention(q_BHLE, k_BHLE, v_BHLE)
+        mixed_BLD = mixed_BHLE.transpose(1, 2).reshape(batch, length, width)
+        x_BLD = x_BLD + self.dropout(self.output(mixed_BLD))
+        fed_BLD = self.feed_out(F.gelu(self.feed_in(self.norm_feed(x_BLD)), approximate="tanh"))
+        return x_BLD + self.dropout(fed_BLD)
+
+
+def causal_attention(q_BHLE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor) -> Tensor:
+    """Attend to the own and earlier positions."""
+    mixed: Tensor = F.scaled_dot_product_attention(q_BHLE, k_BHLE, v_BHLE, is_causal=True)
+    return mixed
+
+
+def masked_attention(visible: Tensor) -> Attention:
+    """Return attention to the positions where ``visible`` (broadcast to [B, H, Q, L]) is true."""
+    return lambda q, k, v: F.scaled_dot_product_attention(q, k, v, attn_mask=visible)
+
+
+def initialise(module: nn.Module) -> None:
+    """Initialise as BERT does: small normal weights, zero biases."""
+    for part in module.modules():
+        if isinstance(part, (nn.Linear, nn.Embedding)):
+            nn.init.normal_(part.weight, std=0.02)
+        if isinstance(part, nn.Linear) and part.bias is not None:
+            nn.init.zeros_(part.bias)
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Return the log-softmax over the last axis in float32."""
+    return torch.log_softmax(logits.float(), dim=-1)
