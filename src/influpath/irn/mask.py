@@ -2,9 +2,9 @@
 
 The mask is added to the attention logits (paper III-D3, Figure 5): ``w_h`` for items at or before
 the query, ``r_u * w_t`` for the objective's column, minus infinity elsewhere.  Softmax does not
-change when every visible logit moves alike, so the mask is split in two exact parts: which positions
-are visible (a boolean), and how much more the objective weighs than an item (``r_u * w_t - w_h``, a
-number per query).
+change when every visible logit moves alike, so the mask is split in two exact parts: which
+positions are visible (a boolean), and how much more the objective weighs than an item
+(``r_u * w_t - w_h``, a number per query).
 
 No leak: the objective's own row attends to itself only.  If it saw the items (a literal reading of
 Figure 5, and what the published code does), every position would from the second layer on see the

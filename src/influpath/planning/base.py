@@ -9,7 +9,7 @@ Shape suffixes: B rows still planned, I catalogue items (column c is item number
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,6 @@ from torch import Tensor
 from influpath.config import FrozenConfig
 from influpath.data.ids import IdMap
 from influpath.data.sequences import IntArray, Sequences
-from influpath.recommenders.ranking import mask_seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +126,8 @@ class Planner(ABC):
 
     name: ClassVar[str]
     config: FrozenConfig
+    # What the constructor takes first: a fitted model, the judge, or the catalogue.
+    built_from: ClassVar[Literal["model", "judge", "items"]] = "model"
 
     @property
     @abstractmethod
@@ -151,6 +152,13 @@ class Planner(ABC):
     def step(self, state: Any) -> Proposal:
         """Propose the next item of each row, without recording it."""
 
+    def next_item_scores(self, state: Any) -> Tensor | None:
+        """Return what ranks the next item, [B, I], for next-item scores under IRS (Table IV).
+
+        None where the planner ranks no more than the one item it shows.
+        """
+        return None
+
 
 def seen_items(histories: Sequences, items: int) -> Tensor:
     """Return a mask of each row's own items, bool [B, I]."""
@@ -165,14 +173,3 @@ def best_allowed(scores_BI: Tensor) -> Proposal:
     best_B, item_B = scores_BI.max(dim=1)
     items_B = torch.where(best_B > -torch.inf, item_B + 1, 0).numpy()
     return Proposal(items_B, best_B.numpy().astype(np.float32))
-
-
-__all__ = [
-    "PlanBatch",
-    "Planner",
-    "Proposal",
-    "State",
-    "best_allowed",
-    "mask_seen",
-    "seen_items",
-]

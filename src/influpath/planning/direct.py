@@ -22,6 +22,7 @@ class DirectPlanner(Planner):
     """
 
     name: ClassVar[str] = "direct"
+    built_from = "items"
 
     def __init__(self, items: IdMap, config: DirectConfig | None = None) -> None:
         self.config = config or DirectConfig()

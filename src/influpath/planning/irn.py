@@ -25,6 +25,10 @@ from influpath.irn.window import empty_slots, plan_window
 from influpath.planning.base import PlanBatch, Planner, Proposal, State, best_allowed
 from influpath.planning.schedule import FloatSchedule, IntSchedule, at_step
 
+# Beyond any difference of guided log-probabilities.  The floor is taken among the items that may
+# be shown, so that one above it always exists and none below it is ever shown.
+BELOW_FLOOR = 1e6
+
 
 class IRNDials(FrozenConfig):
     """How hard IRN pushes; each dial is one value, or one per step.
@@ -146,6 +150,10 @@ class IRNPlanner(Planner):
 
     def step(self, state: IRNState) -> Proposal:
         """Propose the best item by guided log-probability within the floor."""
+        return best_allowed(self.next_item_scores(state))
+
+    def next_item_scores(self, state: IRNState) -> Tensor:
+        """Return guided log-probabilities; items below the floor come after all others."""
         k = state.step
         self.read(state, k)
         toward_BI = self.model.log_probs_of(state.passes[0].hidden_BD)
@@ -157,8 +165,8 @@ class IRNPlanner(Planner):
                 scores_BI = torch.lerp(alone_BI, toward_BI, guidance)
             if floor > 0:
                 below_BI = outside_top(alone_BI.masked_fill(state.barred_BI, -torch.inf), floor)
-                scores_BI = scores_BI.masked_fill(below_BI, -torch.inf)
-        return best_allowed(scores_BI.masked_fill(state.barred_BI, -torch.inf))
+                scores_BI = scores_BI - BELOW_FLOOR * below_BI
+        return scores_BI.masked_fill(state.barred_BI, -torch.inf)
 
     def read(self, state: IRNState, k: int) -> None:
         """Bring the hidden state of the choosing position up to date in every reading."""

@@ -69,12 +69,19 @@ class Rec2InfPlanner(ModelPlanner[Rec2InfConfig]):
         score_BK, item_BK = scores_BI.topk(k, dim=1)
         return self.closest(item_BK, score_BK, torch.from_numpy(state.objectives_B) - 1)
 
+    def next_item_scores(self, state: State) -> Tensor:
+        """Rank the re-ranked top k first, then the rest by the recommender's score."""
+        scores_BI = self.allowed_log_probs(state)
+        k = min(at_step(self.config.k, state.step), scores_BI.shape[1])
+        score_BK, item_BK = scores_BI.topk(k, dim=1)
+        objective_B = torch.from_numpy(state.objectives_B) - 1
+        near_BK = self.nearness(item_BK, score_BK, objective_B)
+        # Log-probabilities are at most 0, so that every candidate stands before the rest.
+        return scores_BI.scatter(1, item_BK, near_BK.clamp(max=3.0) + 2.0)
+
     def closest(self, item_BK: Tensor, score_BK: Tensor, objective_B: Tensor) -> Proposal:
         """Return the candidate closest to the objective (indices 0..I-1, scores -inf if barred)."""
-        target_BE1 = self.unit_IE[objective_B][:, :, None]
-        near_BK = (self.unit_IE[item_BK] @ target_BE1)[:, :, 0]
-        near_BK = near_BK.masked_fill(item_BK == objective_B[:, None], torch.inf)
-        near_BK = near_BK.masked_fill(score_BK == -torch.inf, -torch.inf)
+        near_BK = self.nearness(item_BK, score_BK, objective_B)
         # argmax may return any of equals; the first of the row's maxima is what is wanted.
         is_best_BK = near_BK == near_BK.amax(dim=1, keepdim=True)
         pick_B = is_best_BK.to(torch.uint8).argmax(dim=1)
@@ -82,3 +89,10 @@ class Rec2InfPlanner(ModelPlanner[Rec2InfConfig]):
         best_B = near_BK.amax(dim=1)
         items_B = torch.where(best_B > -torch.inf, picked_B + 1, 0)
         return Proposal(items_B.numpy(), best_B.clamp(-1, 1).numpy().astype(np.float32))
+
+    def nearness(self, item_BK: Tensor, score_BK: Tensor, objective_B: Tensor) -> Tensor:
+        """Return cosines to the objective, [B, K]; inf for itself, -inf for barred items."""
+        target_BE1 = self.unit_IE[objective_B][:, :, None]
+        near_BK = (self.unit_IE[item_BK] @ target_BE1)[:, :, 0]
+        near_BK = near_BK.masked_fill(item_BK == objective_B[:, None], torch.inf)
+        return near_BK.masked_fill(score_BK == -torch.inf, -torch.inf)

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from torch import Tensor
+
 from influpath.config import FrozenConfig
 from influpath.planning.base import Proposal, State, best_allowed
 from influpath.planning.model_planner import ModelPlanner
@@ -19,4 +21,8 @@ class VanillaPlanner(ModelPlanner[VanillaConfig]):
 
     def step(self, state: State) -> Proposal:
         """Propose the most probable item."""
-        return best_allowed(self.allowed_log_probs(state))
+        return best_allowed(self.next_item_scores(state))
+
+    def next_item_scores(self, state: State) -> Tensor:
+        """See ``Planner.next_item_scores``."""
+        return self.allowed_log_probs(state)

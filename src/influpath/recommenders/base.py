@@ -1,6 +1,7 @@
 """The one interface of every recommender: fit, recommend, log_probs, save, load.
 
-Shape suffixes: R rows (histories), I catalogue items (column c is item number c + 1), K list length.
+Shape suffixes: R rows (histories), I catalogue items (column c is item number c + 1), K list length
+or candidates.
 """
 
 from abc import ABC, abstractmethod
@@ -119,6 +120,34 @@ class Recommender(ABC):
             row, step = rows[start : start + size], steps[start : start + size]
             prefixes = whole.slice(row, np.zeros_like(row), known[row] + step)
             yield row, step, self.log_probs(prefixes, None if users is None else users[row])
+
+    def log_prob_after(
+        self,
+        histories: Sequences,
+        candidates_RK: IntArray,
+        targets_R: IntArray,
+        users: IntArray | None = None,
+    ) -> Tensor:
+        """Return log P(target | s + candidate) for each candidate, [R, K].
+
+        Args:
+            histories: s, one row each.
+            candidates_RK: Item numbers that might be shown next.
+            targets_R: Item numbers asked about.
+            users: As in ``log_probs``.
+        """
+        rows, k = candidates_RK.shape
+        result = torch.empty(rows * k)
+        columns = torch.from_numpy(np.repeat(targets_R, k) - 1)
+        for start in range(0, rows * k, self.chunk_rows()):
+            flat = np.arange(start, min(start + self.chunk_rows(), rows * k))
+            one = np.ones(len(flat), dtype=np.int64)
+            extended = histories.take(flat // k).extend(
+                Sequences.from_lengths(candidates_RK.reshape(-1)[flat], one)
+            )
+            log_probs = self.log_probs(extended, None if users is None else users[flat // k])
+            result[flat] = log_probs.gather(1, columns[flat][:, None])[:, 0]
+        return result.view(rows, k)
 
     def recommend(
         self,

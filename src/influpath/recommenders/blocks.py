@@ -52,7 +52,8 @@ class TransformerBlock(nn.Module):
         mixed_BLD = mixed_BHLE.transpose(1, 2).reshape(batch, length, width)
         x_BLD = x_BLD + self.dropout(self.output(mixed_BLD))
         fed_BLD = self.feed_out(F.gelu(self.feed_in(self.norm_feed(x_BLD)), approximate="tanh"))
-        return x_BLD + self.dropout(fed_BLD)
+        mixed_and_fed_BLD: Tensor = x_BLD + self.dropout(fed_BLD)
+        return mixed_and_fed_BLD
 
 
 def causal_attention(q_BHLE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor) -> Tensor:
@@ -63,7 +64,12 @@ def causal_attention(q_BHLE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor) -> Tensor:
 
 def masked_attention(visible: Tensor) -> Attention:
     """Return attention to the positions where ``visible`` (broadcast to [B, H, Q, L]) is true."""
-    return lambda q, k, v: F.scaled_dot_product_attention(q, k, v, attn_mask=visible)
+
+    def attend(q_BHLE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor) -> Tensor:
+        mixed: Tensor = F.scaled_dot_product_attention(q_BHLE, k_BHLE, v_BHLE, attn_mask=visible)
+        return mixed
+
+    return attend
 
 
 def initialise(module: nn.Module) -> None:

@@ -7,10 +7,10 @@ Departures from the original, each for a reason:
   added features only.
 - Output weights are tied to the item embedding (as in the original) and have a bias.
 - Windows are aligned at their start.  A window starts where the history does, or, beyond
-  ``max_length`` items, at a multiple of ``max_length // 4``.  So a history and the same history with
-  one more item mostly share their window, and a whole path is read in one pass with exactly the
-  figures that step-by-step prediction gives.  Every window begins with a start token, which is also
-  how an empty history is served.
+  ``max_length`` items, at a multiple of ``max_length // 4``.  So a history and the same history
+  with one more item mostly share their window, and a whole path is read in one pass with exactly
+  the figures that step-by-step prediction gives.  Every window begins with a start token, which is
+  also how an empty history is served.
 
 Shape suffixes: B batch, L positions, D width, N supervised positions, R rows, I catalogue items.
 """
@@ -24,7 +24,13 @@ from torch import Tensor, nn
 
 from influpath.config import FrozenConfig
 from influpath.data.sequences import IntArray, Sequences
-from influpath.recommenders.blocks import TransformerBlock, causal_attention, initialise
+from influpath.recommenders.blocks import (
+    Attention,
+    TransformerBlock,
+    causal_attention,
+    initialise,
+    masked_attention,
+)
 from influpath.recommenders.neural import NeuralConfig, NeuralRecommender
 
 ENCODE_TOKENS = 1 << 16
@@ -57,13 +63,45 @@ class SASRecNetwork(nn.Module):
             items_BL: Windows, post-padded with 0; pads come after every real item, so causal
                 attention never sees them.
         """
+        positions_L = torch.arange(items_BL.shape[1] + 1)
+        return self.encode(items_BL, positions_L, causal_attention)
+
+    def branch(self, items_BL: Tensor, candidates_BK: Tensor) -> Tensor:
+        """Return the hidden state after each candidate [B, K, D], the window encoded once.
+
+        Every candidate is the item that follows the window: it sees the window and itself, not the
+        other candidates.
+
+        Args:
+            items_BL: Windows, post-padded with 0.
+            candidates_BK: Items that might follow.
+        """
+        batch, length = items_BL.shape
+        count = candidates_BK.shape[1]
+        total = 1 + length + count
+        visible = torch.ones(total, total, dtype=torch.bool).tril()
+        visible[1 + length :, 1 + length :] = torch.eye(count, dtype=torch.bool)
+        real_BL = torch.cat(
+            [items_BL.new_ones(batch, 1), items_BL, items_BL.new_ones(batch, count)], dim=1
+        )
+        visible_BLL = visible & (real_BL > 0)[:, None, :] | torch.eye(total, dtype=torch.bool)
+        next_B1 = (items_BL > 0).sum(1, keepdim=True) + 1
+        positions_BL = torch.cat(
+            [torch.arange(1 + length).expand(batch, -1), next_B1.expand(-1, count)], dim=1
+        )
+        attention = masked_attention(visible_BLL[:, None])
+        joined_BL = torch.cat([items_BL, candidates_BK], dim=1)
+        return self.encode(joined_BL, positions_BL, attention)[:, -count:]
+
+    def encode(self, items_BL: Tensor, positions: Tensor, attention: Attention) -> Tensor:
+        """Encode [start, item, ...] at given positions under an attention."""
         start_B1 = items_BL.new_zeros(len(items_BL), 1)
         items_BL = torch.cat([start_B1, items_BL], dim=1)
         # Scaled so that items are not drowned by positions at the start of training.
         x_BLD = self.item(items_BL) * self.item.embedding_dim**0.5
-        x_BLD = self.dropout(x_BLD + self.position.weight[: items_BL.shape[1]])
+        x_BLD = self.dropout(x_BLD + self.position(positions))
         for block in self.blocks:
-            x_BLD = block(x_BLD, causal_attention)
+            x_BLD = block(x_BLD, attention)
         hidden: Tensor = self.norm(x_BLD)
         return hidden
 
@@ -117,6 +155,35 @@ class SASRec(NeuralRecommender):
         width = self.config.max_length
         stride = max(1, width // 4)
         return np.where(lengths <= width, 0, -(-(lengths - width) // stride) * stride)
+
+    def log_prob_after(
+        self,
+        histories: Sequences,
+        candidates_RK: IntArray,
+        targets_R: IntArray,
+        users: IntArray | None = None,
+    ) -> Tensor:
+        """See ``Recommender.log_prob_after``: the candidates of a row share its window."""
+        self.module.eval()
+        rows, k = candidates_RK.shape
+        start = self.window_start(histories.lengths + 1)
+        windows = histories.slice(np.arange(rows), start, histories.lengths)
+        order = np.argsort(windows.lengths, kind="stable")
+        result = torch.empty(rows, k)
+        size = max(1, self.chunk_rows() // k)
+        with torch.inference_mode():
+            for batch in length_batches(windows.lengths[order] + k, ENCODE_TOKENS):
+                for begin in range(0, len(batch), size):
+                    chosen = order[batch[begin : begin + size]]
+                    hidden_BKD = self.module.branch(
+                        torch.from_numpy(windows.take(chosen).padded()),
+                        torch.from_numpy(candidates_RK[chosen]),
+                    )
+                    log_probs_BKI = self._log_probs_of(hidden_BKD)
+                    column_B11 = torch.from_numpy(targets_R[chosen])[:, None, None] - 1
+                    picked_BK1 = log_probs_BKI.gather(2, column_B11.expand(-1, k, 1))
+                    result[torch.from_numpy(chosen)] = picked_BK1[:, :, 0]
+        return result
 
     def read_paths(
         self, histories: Sequences, paths: Sequences, users: IntArray | None = None

@@ -1,0 +1,98 @@
+"""Recommenders and planners by name, found by entry point: in tree or in another package."""
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from influpath.data.ids import IdMap
+from influpath.errors import ConfigError
+from influpath.planning.base import Planner
+from influpath.recommenders.base import Recommender
+from influpath.recommenders.model_files import read_model
+
+RECOMMENDERS, PLANNERS = "influpath.recommenders", "influpath.planners"
+
+
+def names(group: str) -> list[str]:
+    """Return the names registered in a group."""
+    return sorted({point.name for point in entry_points(group=group)})
+
+
+def recommender_class(name: str) -> type[Recommender]:
+    """Return the class of a recommender.
+
+    Raises:
+        ConfigError: No such recommender is installed.
+    """
+    loaded = find(RECOMMENDERS, "recommender", name).load()
+    if not (isinstance(loaded, type) and issubclass(loaded, Recommender)):
+        raise ConfigError(f"the entry point of recommender {name!r} is not a Recommender class.")
+    return loaded
+
+
+def planner_class(name: str) -> type[Planner]:
+    """Return the class of a planner ("rec2inf" of "rec2inf/sasrec").
+
+    Raises:
+        ConfigError: No such planner is installed.
+    """
+    loaded = find(PLANNERS, "planner", name).load()
+    if not (isinstance(loaded, type) and issubclass(loaded, Planner)):
+        raise ConfigError(f"the entry point of planner {name!r} is not a Planner class.")
+    return loaded
+
+
+def make_planner(
+    label: str,
+    models: Mapping[str, Recommender],
+    items: IdMap,
+    judge: Recommender | None = None,
+    dials: Mapping[str, Any] | None = None,
+) -> Planner:
+    """Build a planner from its label.
+
+    Args:
+        label: ``irn``, ``vanilla/sasrec``, ``rec2inf/sasrec``, ``direct``, ``oracle``, ...
+        models: Fitted models by name, for planners on a model.
+        items: The catalogue, for planners without a model.
+        judge: For the oracle only.
+        dials: Settings of the planner.
+
+    Raises:
+        ConfigError: The planner or its model is unknown, or a dial is wrong.
+    """
+    kind, _, model_name = label.partition("/")
+    chosen = planner_class(kind)
+    built_from: Any = items
+    if chosen.built_from == "judge":
+        if judge is None:
+            raise ConfigError(f"planner {label!r} looks through a judge; give one.")
+        built_from = judge
+    elif chosen.built_from == "model":
+        built_from = models.get(model_name or kind)
+        if built_from is None:
+            raise ConfigError(
+                f"planner {label!r} needs a model named {model_name or kind!r}; the models at hand "
+                f"are {', '.join(sorted(models)) or 'none'}."
+            )
+    return chosen(built_from, **(dials or {}))
+
+
+def load_model(directory: str | Path) -> Recommender:
+    """Read a model folder of any kind.
+
+    Raises:
+        ModelFileError: The folder is missing or damaged.
+        ConfigError: Its kind is not installed.
+    """
+    content = read_model(directory)
+    return recommender_class(content.kind).from_file(content, directory)
+
+
+def find(group: str, what: str, name: str) -> EntryPoint:
+    """Return an entry point by name, or say which names there are."""
+    for point in entry_points(group=group):
+        if point.name == name:
+            return point
+    raise ConfigError(f"{what} {name!r} is not installed; there are: {', '.join(names(group))}.")
