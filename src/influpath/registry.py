@@ -76,7 +76,9 @@ def make_planner(
                 f"planner {label!r} needs a model named {model_name or kind!r}; the models at hand "
                 f"are {', '.join(sorted(models)) or 'none'}."
             )
-    return chosen(built_from, **(dials or {}))
+    factory: Any = chosen
+    planner: Planner = factory(built_from, **(dials or {}))
+    return planner
 
 
 def load_model(directory: str | Path) -> Recommender:

@@ -85,33 +85,44 @@ def read_dat(
             encoding="utf8-lossy",
         )
     except pl.exceptions.PolarsError as cause:
-        raise DataError(
-            f"{where}: is not a table of {len(columns)} columns ({first_line(cause)})."
-        ) from None
-    if frame.width != len(columns):
-        raise DataError(f"{where}: has {frame.width} columns instead of {len(columns)}.")
+        odd = _odd_line(content, separator, len(columns)) or f": {first_line(cause)}"
+        raise DataError(f"{where}{odd}.") from None
+    if frame.width != len(columns) or frame[frame.columns[-1]].null_count():
+        # Short lines are filled with nulls; a last field that is there but empty is fine.
+        fault = _odd_line(content, separator, len(columns))
+        if fault:
+            raise DataError(f"{where}{fault}.")
     if header:
         names = [str(value).strip() for value in frame.row(0)]
         if names != list(columns):
             raise DataError(f"{where}, line 1: the header is {names} instead of {list(columns)}.")
         frame = frame.slice(1)
     return frame.with_columns(
-        _integers(frame[name], where, first_line=2 if header else 1)
+        _integers(frame[name], where, start=2 if header else 1)
         for name, dtype in columns.items()
         if dtype == pl.Int64
     )
 
 
-def _integers(column: pl.Series, where: str, first_line: int) -> pl.Series:
+def _integers(column: pl.Series, where: str, start: int) -> pl.Series:
     """Parse whole numbers, or name the first line that holds none."""
     numbers = column.str.strip_chars().cast(pl.Int64, strict=False)
     bad = numbers.is_null().arg_max() if numbers.null_count() else None
     if bad is not None:
         raise DataError(
-            f"{where}, line {bad + first_line}, column {column.name!r}: {column[bad]!r} is not a "
+            f"{where}, line {bad + start}, column {column.name!r}: {column[bad]!r} is not a "
             "whole number."
         )
     return numbers
+
+
+def _odd_line(content: bytes, separator: str, width: int) -> str | None:
+    """Name the first line that does not have ``width`` fields."""
+    for number, line in enumerate(io.BytesIO(content), start=1):
+        fields = line.count(separator.encode()) + 1
+        if fields != width and line.strip():
+            return f", line {number}: has {fields} fields instead of {width}"
+    return None
 
 
 def first_line(cause: Exception) -> str:

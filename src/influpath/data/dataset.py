@@ -50,6 +50,8 @@ class Dataset:
     def __post_init__(self) -> None:
         if len(self.sequences) != len(self.users) or self.catalogue.height != len(self.items):
             raise ValueError("sequences, id maps and catalogue do not fit together")
+        if self.catalogue.columns != ["item_id", "title", "genres"]:
+            raise ValueError(f"the catalogue has the columns {self.catalogue.columns}")
 
     @cached_property
     def fingerprint(self) -> str:
@@ -148,9 +150,17 @@ class Dataset:
                 catalogue=pl.read_parquet(directory / "catalogue.parquet"),
                 report=about["report"],
             )
-        except (KeyError, ValueError, OSError, ModelFileError, pl.exceptions.PolarsError) as cause:
+        except (
+            KeyError,
+            IndexError,
+            TypeError,
+            ValueError,
+            OSError,
+            ModelFileError,
+            pl.exceptions.PolarsError,
+        ) as cause:
             raise DataError(f"{directory}: the dataset folder is damaged ({cause}).") from None
-        if dataset.fingerprint != about["fingerprint"]:
+        if dataset.fingerprint != about.get("fingerprint"):
             raise DataError(f"{directory}: the sequences do not fit the recorded fingerprint.")
         return dataset
 

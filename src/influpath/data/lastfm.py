@@ -65,6 +65,7 @@ def read_lastfm(data_dir: str | Path | None = None) -> InteractionLog:
         name=LASTFM.name,
         events=events.select("user_id", "item_id", "timestamp"),
         catalogue=catalogue.with_columns(pl.col("genres").fill_null([])),
+        origin=LASTFM.name,
     )
 
 

@@ -21,12 +21,15 @@ class InteractionLog:
         catalogue: Frame ``item_id, title, genres`` (list of str), one row per item that the
             source describes; items without a row have no title and no genres.
         dropped: What reading left out: reason -> count of rows.
+        origin: Which reader made it ("ml-1m", "lastfm", "simulated" or "table"), by which presets
+            differ.
     """
 
     name: str
     events: pl.DataFrame
     catalogue: pl.DataFrame
     dropped: dict[str, int] = field(default_factory=dict)
+    origin: str = "table"
 
     def __post_init__(self) -> None:
         for frame, columns in (

@@ -46,4 +46,5 @@ def read_movielens(data_dir: str | Path | None = None) -> InteractionLog:
         name=ML_1M.name,
         events=ratings.select("user_id", "item_id", "timestamp"),
         catalogue=movies.with_columns(pl.col("genres").str.strip_chars().str.split("|")),
+        origin=ML_1M.name,
     )

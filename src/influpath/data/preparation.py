@@ -63,8 +63,8 @@ SPECIAL: dict[tuple[Preset, str], Preparation] = {
 }
 
 
-def preset(name: str, source: str = "") -> Preparation:
-    """Return a preset, as it applies to a source.
+def preset(name: str, origin: str = "table") -> Preparation:
+    """Return a preset, as it applies to a log.
 
     - ``clean`` (the default, and the only one for own data): each user-item pair once, the
       earliest kept, then an iterated 5-core.  On Lastfm ties are shuffled with a fixed seed.
@@ -76,14 +76,14 @@ def preset(name: str, source: str = "") -> Preparation:
 
     Args:
         name: The preset's name.
-        source: The log's name, such as "lastfm".
+        origin: The log's ``origin``, such as "lastfm".
 
     Raises:
         ConfigError: There is no such preset.
     """
     for known in get_args(Preset):
         if known == name:
-            return SPECIAL.get((known, source), PRESETS[known])
+            return SPECIAL.get((known, origin), PRESETS[known])
     raise ConfigError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
 
 
@@ -101,7 +101,7 @@ def prepare(log: InteractionLog, how: str | Preparation = "clean") -> Dataset:
         ConfigError: There is no such preset.
         DataError: Nothing is left.
     """
-    settings = how if isinstance(how, Preparation) else preset(how, log.name)
+    settings = how if isinstance(how, Preparation) else preset(how, log.origin)
     report = dict(log.dropped)
     if not log.events.height:
         raise DataError(f"{log.name}: holds no interactions.")

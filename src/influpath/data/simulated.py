@@ -7,9 +7,11 @@ acceptance can be compared with the true one.
 genre and, for ``bridge_share`` of the items, a second one near it on a ring of genres (bridges,
 over which a taste can be led anywhere).  With noise n_i of length ``item_noise``,
 
-    v_i = normalise(w c_g + (1 - w) c_h + n_i),    w = 1, or uniform in 0.4..0.7 for a bridge.
+    v_i = normalise(normalise(w c_g + (1 - w) c_h) + n_i),
 
-Item i is shown with a weight e_i = rank_i ** -popularity_skew, and has a quality b_i ~ N(0, 0.3).
+where w is 1, or uniform in 0.4..0.7 for a bridge.
+
+It is shown with a weight e_i = rank_i ** -popularity_skew, and has a quality b_i ~ N(0, 0.3).
 
 **Users.** A taste is a unit vector u.  It starts at u_0, a mix of mostly one to three genre vectors
 plus noise.  Accepting item i moves it toward the item, rejecting does nothing:
@@ -25,8 +27,8 @@ the next item is drawn from the items not yet consumed with probability
 
     p(i | u) = e_i a(i | u) / sum_j e_j a(j | u).
 
-Everything is drawn from one generator seeded with ``seed``: the same settings give the same world
-and log, bit for bit.
+Everything is drawn from generators seeded with ``seed``: the same settings give the same world and
+log, bit for bit.
 
 Shape suffixes: B users (batch), I items, D dimensions, G genres.
 """
@@ -79,8 +81,8 @@ class SimulatedWorld(FrozenConfig):
     item_noise: float = Field(default=0.4, ge=0)
     popularity_skew: float = Field(default=0.6, ge=0)
     drift: float = Field(default=0.2, gt=0, lt=1)
-    steepness: float = Field(default=10.0, gt=0)
-    threshold: float = 0.55
+    steepness: float = Field(default=10.0, gt=0, le=100)
+    threshold: float = Field(default=0.55, ge=-1, le=1)
     shortest: int = Field(default=40, ge=2)
     longest: int = Field(default=80, ge=2)
 
@@ -118,8 +120,9 @@ class SimulatedWorld(FrozenConfig):
             rows = np.flatnonzero(lengths > step)
             weight_BI = _acceptance(self, self._drawn, u_BD[rows]) * self._drawn.exposure
             cumulated_BI = np.cumsum(weight_BI * unseen_BI[rows], axis=1)
-            # Inverse of the cumulated distribution; the draw lies strictly below the total.
-            drawn_B = rng.random(len(rows)) * cumulated_BI[:, -1]
+            total_B = cumulated_BI[:, -1]
+            # Inverse of the cumulated distribution; a draw rounded up to the total would miss it.
+            drawn_B = np.minimum(rng.random(len(rows)) * total_B, np.nextafter(total_B, 0.0))
             item_B = (cumulated_BI <= drawn_B[:, None]).sum(axis=1)
             chosen_BT[rows, step] = item_B
             unseen_BI[rows, item_B] = 0.0
@@ -135,7 +138,9 @@ class SimulatedWorld(FrozenConfig):
                 "timestamp": time_BT[inside_BT],
             }
         )
-        return InteractionLog(name="simulated", events=events, catalogue=self.catalogue())
+        return InteractionLog(
+            name="simulated", events=events, catalogue=self.catalogue(), origin="simulated"
+        )
 
     def catalogue(self) -> pl.DataFrame:
         """Return ``item_id, title, genres`` of every item."""
@@ -273,7 +278,7 @@ def _draw(world: SimulatedWorld) -> _Drawn:
     rng = np.random.default_rng([world.seed, 0])
     rotation, _ = np.linalg.qr(rng.normal(size=(world.dimensions, world.dimensions)))
     centre_GD = rotation[: world.genres]
-    # Every genre gets its share of items; the rest of the world is drawn around them.
+    # Every genre is primary for equally many items.
     primary_I = rng.permutation(np.arange(world.items) % world.genres)
     bridge_I = rng.random(world.items) < world.bridge_share
     # Neighbours on the ring are near; one bridge in five spans to any other genre.

@@ -27,7 +27,7 @@ from influpath.planning.schedule import FloatSchedule, IntSchedule, at_step
 
 # Beyond any difference of guided log-probabilities.  The floor is taken among the items that may
 # be shown, so that one above it always exists and none below it is ever shown.
-BELOW_FLOOR = 1e6
+BELOW_FLOOR = 1e4
 
 
 class IRNDials(FrozenConfig):

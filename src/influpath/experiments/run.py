@@ -1,0 +1,342 @@
+"""The whole job: data, models, dials, influence paths, judgement, result file.
+
+Each stage leaves its product in the run's folder under a hash of its inputs, so that a run that
+was interrupted, or whose configuration changed in part, repeats only what is needed.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from influpath.data import Dataset, Split, leave_last_out, load_dataset
+from influpath.data.sequences import IntArray, Sequences
+from influpath.evaluation import (
+    choose_dial,
+    evaluate,
+    fixed_subset,
+    judge_paths,
+    next_item_ranks,
+    sample_pairs,
+    summarise,
+    with_role,
+)
+from influpath.evaluation.judging import Judgement
+from influpath.evaluation.table import Evaluation
+from influpath.experiments.config import RunConfig
+from influpath.experiments.training_jobs import TrainingJob, run_jobs
+from influpath.experiments.workspace import Workspace, input_hash
+from influpath.files import sha256_file
+from influpath.planning.algorithm import plan
+from influpath.planning.base import PlanBatch
+from influpath.planning.paths import Paths
+from influpath.recommenders.base import Recommender
+from influpath.recommenders.model_files import WEIGHTS
+from influpath.registry import load_model, make_planner, recommender_class
+
+logger = logging.getLogger("influpath")
+
+VANILLA, REC2INF, ORACLE = "vanilla/sasrec", "rec2inf/sasrec", "oracle"
+NEUTRAL: dict[str, Any] = {"w_t": 1.0, "guidance": 1.0, "pace": 1, "floor": 0}
+
+
+@dataclass(eq=False)
+class Run:
+    """A run at work.  Everything is computed when first asked for, and kept.
+
+    Attributes:
+        config: What to do.
+        data_dir: Folder of the real datasets, or None for the environment's.
+        root: Folder that holds the runs' working files.
+    """
+
+    config: RunConfig
+    data_dir: str | None = None
+    root: Path = field(default_factory=lambda: Path("runs"))
+
+    def __post_init__(self) -> None:
+        self.workspace = Workspace(self.root / self.config.name)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The prepared data."""
+        data = self.config.data
+        with self.workspace.timed("data"):
+            dataset = load_dataset(
+                data.source, preset=data.preset, data_dir=self.data_dir, **data.options
+            )
+        logger.info("data: %s", ", ".join(f"{k} {v}" for k, v in dataset.stats().items()))
+        for reason, count in dataset.report.items():
+            logger.info("data: %s: %d", reason, count)
+        return dataset
+
+    @cached_property
+    def split(self) -> Split:
+        """The data without each user's last item, and that item."""
+        return leave_last_out(self.dataset)
+
+    @cached_property
+    def pairs(self) -> pl.DataFrame:
+        """All (user, objective) pairs."""
+        pairs = self.config.pairs
+        return sample_pairs(self.dataset, pairs.seed, pairs.dial_share)
+
+    @cached_property
+    def report_pairs(self) -> pl.DataFrame:
+        """The pairs of every table."""
+        return with_role(self.pairs, "report")
+
+    @cached_property
+    def subset(self) -> pl.DataFrame:
+        """The fixed report pairs of expensive rows."""
+        return fixed_subset(self.report_pairs, self.config.pairs.subset, self.config.seed)
+
+    # Models -----------------------------------------------------------------------------------
+
+    def jobs(self) -> dict[tuple[str, str], TrainingJob]:
+        """Return what has to be trained, by role and recommender name."""
+        named = [("evaluator", name, s) for name, s in self.config.evaluators.items()]
+        named += [("model", name, s) for name, s in self.config.models.items()]
+        jobs = {}
+        for role, name, settings in named:
+            # Defaults belong to the inputs: a changed default is another model.
+            full = recommender_class(name).config_class.parse(settings, name)
+            half = self.config.half and role == "evaluator"
+            inputs = [full.model_dump(mode="json"), self.dataset.fingerprint, half]
+            jobs[role, name] = TrainingJob(
+                label=f"{role} {name}",
+                kind=name,
+                settings=settings,
+                data=self.config.data,
+                data_dir=self.data_dir,
+                directory=self.workspace.path(f"models/{role}-{name}", inputs),
+                half=half,
+            )
+        return jobs
+
+    @cached_property
+    def trained(self) -> dict[tuple[str, str], Recommender]:
+        """All models, trained where they are missing."""
+        jobs = self.jobs()
+        run_jobs(list(jobs.values()), self.config.workers)
+        torch.set_num_threads(self.config.workers)
+        return {key: load_model(job.directory) for key, job in jobs.items()}
+
+    @cached_property
+    def models(self) -> dict[str, Recommender]:
+        """The planners' models by recommender name."""
+        return {name: model for (role, name), model in self.trained.items() if role == "model"}
+
+    @cached_property
+    def evaluators(self) -> list[Recommender]:
+        """The evaluators, best on validation first: it judges, the second chooses dials."""
+        found = [model for (role, _), model in self.trained.items() if role == "evaluator"]
+        return sorted(found, key=lambda model: -model.history["best"])
+
+    @property
+    def judge(self) -> Recommender:
+        """The headline judge."""
+        return self.evaluators[0]
+
+    def model_hash(self, role: str, name: str) -> str:
+        """Return what identifies a trained model: the checksum of its weights."""
+        return sha256_file(self.jobs()[role, name].directory / WEIGHTS)
+
+    # Paths ------------------------------------------------------------------------------------
+
+    def paths(
+        self, label: str, pairs: pl.DataFrame, dials: dict[str, Any], judge: Recommender
+    ) -> Paths:
+        """Plan, or read the paths planned before for the same inputs."""
+        kind, _, name = label.partition("/")
+        model: str | None = None
+        if kind == ORACLE:
+            model = self.model_hash("evaluator", judge.name)
+        elif kind != "direct":
+            model = self.model_hash("model", name or kind)
+        given = pairs.select("pair_id", "user_id", "objective_id").write_csv()
+        inputs = [label, dials, model, self.config.max_length, self.dataset.fingerprint, given]
+        path = self.workspace.path(f"paths/{label.replace('/', '-')}", inputs, ".parquet")
+        if not path.exists():
+            planner = make_planner(label, self.models, self.dataset.items, judge, dials)
+            with self.workspace.timed(f"plan {label} {input_hash(inputs)}"):
+                planned = plan(planner, pairs, self.split.train, self.config.max_length)
+                planned.write(path)
+        return Paths.read(path, pairs)
+
+    def judged(
+        self, label: str, pairs: pl.DataFrame, dials: dict[str, Any], judge: Recommender
+    ) -> Judgement:
+        """Plan and judge."""
+        return judge_paths(judge, pairs, self.paths(label, pairs, dials, judge), self.split.train)
+
+    def dials_of(self, label: str) -> dict[str, Any]:
+        """Return the settings of a planner: chosen for IRN, configured or default otherwise."""
+        given = self.config.planner_dials.get(label)
+        if given is None and label == "irn":
+            return dict(self.dial_choice["chosen"])
+        return dict(given or {})
+
+    @cached_property
+    def dial_choice(self) -> dict[str, Any]:
+        """IRN's dials, chosen on the dial pairs under the evaluator that does not judge."""
+        grid, other = self.config.dials, self.evaluators[1]
+        dial_pairs = with_role(self.pairs, "dial")
+        inputs = [
+            grid.model_dump(),
+            other.name,
+            self.model_hash("evaluator", other.name),
+            self.model_hash("model", "irn"),
+            self.model_hash("model", "sasrec"),
+            self.config.pairs.model_dump(),
+            self.config.max_length,
+        ]
+        choice: dict[str, Any] = self.workspace.json(
+            "dials", inputs, lambda: self.choose_dials(other, dial_pairs)
+        )
+        return choice
+
+    def choose_dials(self, judge: Recommender, pairs: pl.DataFrame) -> dict[str, Any]:
+        """Try the grid; return every candidate's means and the choice."""
+        grid = self.config.dials
+        yardsticks = {
+            label: evaluate(
+                judge,
+                pairs,
+                {label: self.paths(label, pairs, self.config.planner_dials.get(label, {}), judge)},
+                self.split.train,
+                self.config.seed,
+            ).means(label)
+            for label in (VANILLA, REC2INF)
+        }
+        candidates = grid.candidates()
+        means = []
+        for number, dials in enumerate(candidates):
+            judgement = self.judged("irn", pairs, dials, judge)
+            means.append(summarise({"irn": judgement}, self.config.seed).means("irn"))
+            logger.info(
+                "dials %d/%d: %s -> accepted SR@20 %.3f, IoI %.2f, log(PPL) %.2f, worst step %.2f",
+                number + 1,
+                len(candidates),
+                ", ".join(f"{key} {value:g}" for key, value in dials.items()),
+                *(means[-1][key] for key in ("accepted_sr@20", "ioi", "log_ppl", "worst_step")),
+            )
+        choice = choose_dial(
+            dict(enumerate(means)),
+            yardsticks[VANILLA]["log_ppl"],
+            grid.margin,
+            yardsticks[REC2INF]["worst_step"] if grid.cap_worst_step else None,
+        )
+        return {
+            "judge": judge.name,
+            "pairs": pairs.height,
+            "chosen": candidates[choice.dial],
+            "reason": choice.reason,
+            "yardsticks": {k: rounded(v) for k, v in yardsticks.items()},
+            "candidates": [
+                {"dials": dials, "means": rounded(row)}
+                for dials, row in zip(candidates, means, strict=True)
+            ],
+        }
+
+    # Judgement --------------------------------------------------------------------------------
+
+    @cached_property
+    def judgements(self) -> dict[str, Judgement]:
+        """Every planner but the oracle on the report pairs, under the headline judge."""
+        return {
+            label: self.judged(label, self.report_pairs, self.dials_of(label), self.judge)
+            for label in self.config.planners
+            if label != ORACLE
+        }
+
+    @cached_property
+    def oracle_judgement(self) -> Judgement | None:
+        """The oracle on the subset."""
+        if ORACLE not in self.config.planners:
+            return None
+        return self.judged(ORACLE, self.subset, self.dials_of(ORACLE), self.judge)
+
+    @cached_property
+    def subset_evaluation(self) -> Evaluation:
+        """Every planner, the oracle included, on the same fixed subset."""
+        return self.evaluate_subset(self.judge)
+
+    def evaluate_subset(self, judge: Recommender) -> Evaluation:
+        """Evaluate every planner on the subset under a judge (the oracle only under its own)."""
+        judged = {
+            label: judge_paths(
+                judge,
+                self.subset,
+                self.paths(label, self.report_pairs, self.dials_of(label), judge),
+                self.split.train,
+            )
+            for label in self.config.planners
+            if label != ORACLE
+        }
+        if ORACLE in self.config.planners:
+            judged[ORACLE] = self.judged(ORACLE, self.subset, self.dials_of(ORACLE), judge)
+        return summarise(judged, self.config.seed)
+
+    def frontier(self) -> list[dict[str, Any]]:
+        """Sweep the planners' dials on the subset; return log(PPL) and IoI of every point."""
+        chosen, sweep = self.dials_of("irn"), self.config.sweep
+        points: list[tuple[str, str, dict[str, Any]]] = [
+            ("irn", f"g {g:g}", {**chosen, "guidance": g}) for g in sweep.guidance
+        ]
+        points += [(REC2INF, f"k {k}", {"k": k}) for k in sweep.rec2inf_k]
+        points += [(ORACLE, f"k {k}", {"k": k}) for k in sweep.oracle_k]
+        points += [(VANILLA, "", {})]
+        result = []
+        for label, name, dials in points:
+            if label not in self.config.planners:
+                continue
+            judgement = self.judged(label, self.subset, dials, self.judge)
+            row = summarise({label: judgement}, self.config.seed).to_dict()["planners"][label]
+            metrics = ("log_ppl", "ioi", "accepted_sr@20", "worst_step", "sr")
+            result.append(
+                {"planner": label, "point": name, "dials": dials} | {m: row[m] for m in metrics}
+            )
+        return result
+
+    def next_item(self) -> dict[str, IntArray]:
+        """Rank every user's held-out item under each planner with the pair's objective (Table IV).
+
+        IRN stands twice: at neutral dials ("irn") and at the chosen ones ("irn at its dials").
+        """
+        rows = np.flatnonzero(self.split.held_out)
+        ranks = {"evaluator": next_item_ranks(self.judge, self.split, rows)}
+        named: list[tuple[str, str, dict[str, Any]]] = [
+            ("irn", "irn", NEUTRAL),
+            ("irn at its dials", "irn", self.dials_of("irn")),
+        ]
+        named += [
+            (label, label, self.dials_of(label))
+            for label in self.config.planners
+            if label not in ("irn", ORACLE, "direct")
+        ]
+        objectives = self.dataset.items.encode(self.pairs["objective_id"].to_list())
+        for name, label, dials in named:
+            planner = make_planner(label, self.models, self.dataset.items, self.judge, dials)
+            model = self.models[label.partition("/")[2] or label]
+            users = model.users.encode(self.dataset.users.ids, unknown="mark")
+
+            def score(histories: Sequences, at: IntArray, planner=planner, users=users):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+                batch = PlanBatch(
+                    users[at], histories, objectives[at], self.config.max_length, len(planner.items)
+                )
+                with torch.inference_mode():
+                    return planner.next_item_scores(planner.start(batch))
+
+            ranks[name] = next_item_ranks(score, self.split, rows)
+        return ranks
+
+
+def rounded(values: dict[str, float]) -> dict[str, float | None]:
+    """Return numbers for JSON: six digits, None for NaN."""
+    return {k: None if np.isnan(v) else round(float(v), 6) for k, v in values.items()}

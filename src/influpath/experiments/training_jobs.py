@@ -1,0 +1,111 @@
+"""Training several models at once, each in a process of its own on one thread."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from influpath.data import load_dataset
+from influpath.data.splits import leave_last_out
+from influpath.errors import ModelFileError
+from influpath.experiments.config import DataConfig
+from influpath.recommenders.model_files import ABOUT, read_model
+from influpath.registry import recommender_class
+
+logger = logging.getLogger("influpath")
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One model to train.
+
+    Attributes:
+        label: Names it in progress lines, such as "evaluator sasrec".
+        kind: Recommender name.
+        settings: Its configuration.
+        data: What to train on (the history without each user's last item).
+        data_dir: Folder of the real datasets, or None for the environment's.
+        directory: Model folder; its checkpoint and log lie in it too.
+        half: Store the weights in half precision.
+    """
+
+    label: str
+    kind: str
+    settings: dict[str, Any]
+    data: DataConfig
+    data_dir: str | None
+    directory: Path
+    half: bool
+
+    @property
+    def done(self) -> bool:
+        """Whether the model is there (its folder's name says for which inputs)."""
+        return (self.directory / ABOUT).is_file()
+
+
+def run_jobs(jobs: Sequence[TrainingJob], workers: int) -> None:
+    """Train every model that is not there yet, longest first as listed.
+
+    Raises:
+        InfluPathError: What a job raised; the others' checkpoints stay.
+    """
+    waiting = [job for job in jobs if not job.done]
+    if not waiting:
+        return
+    logger.info(
+        "training %d model(s), %d at a time: %s",
+        len(waiting),
+        min(workers, len(waiting)),
+        ", ".join(job.label for job in waiting),
+    )
+    # A fresh interpreter per worker: forked ones would inherit the threads of torch and polars.
+    pool = ProcessPoolExecutor(min(workers, len(waiting)), mp_context=get_context("spawn"))
+    futures = [pool.submit(train_model, job) for job in waiting]
+    try:
+        finished, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        for future in finished:
+            future.result()
+    except BaseException:
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def train_model(job: TrainingJob) -> None:
+    """Train one model on one thread; resume from its checkpoint if there is one."""
+    torch.set_num_threads(1)
+    job.directory.mkdir(parents=True, exist_ok=True)
+    log_to(job.directory / "train.log", job.label)
+    dataset = load_dataset(
+        job.data.source, preset=job.data.preset, data_dir=job.data_dir, **job.data.options
+    )
+    checkpoint = job.directory / "checkpoint.safetensors"
+    model = recommender_class(job.kind)(**job.settings)
+    model.fit(leave_last_out(dataset).train, checkpoint=checkpoint)
+    model.save(job.directory, half=job.half)
+    # Read back once: a model that cannot be read must not count as done.
+    try:
+        read_model(job.directory, job.kind)
+    except ModelFileError:
+        (job.directory / ABOUT).unlink(missing_ok=True)
+        raise
+
+
+def log_to(path: Path, label: str) -> None:
+    """Send the progress of this process to a file and to standard error, under its label."""
+    package = logging.getLogger("influpath")
+    package.setLevel(logging.INFO)
+    for handler in list(package.handlers):
+        package.removeHandler(handler)
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr), logging.FileHandler(path)]
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(f"%(asctime)s [{label}] %(message)s", "%H:%M:%S"))
+        package.addHandler(handler)

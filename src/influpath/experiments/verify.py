@@ -1,0 +1,166 @@
+"""Recompute every figure of a result from its judge, pairs and paths, and compare."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from influpath.data import leave_last_out, load_dataset
+from influpath.data.sequences import IntArray
+from influpath.errors import ResultError
+from influpath.evaluation import fixed_subset, judge_paths, next_item_ranks, read_pairs, with_role
+from influpath.evaluation.judging import Judgement
+from influpath.evaluation.table import summarise
+from influpath.experiments.config import RunConfig
+from influpath.experiments.result import (
+    FORMAT,
+    checksums,
+    differences,
+    next_item_scores,
+    paths_file,
+    step_rows,
+)
+from influpath.experiments.run import ORACLE
+from influpath.files import read_json
+from influpath.planning.paths import Paths
+from influpath.registry import load_model
+
+# Judging sums float32 numbers in an order that depends on the machine; ranks may then differ where
+# two items are as good as tied.
+RELATIVE, ABSOLUTE = 2e-3, 2e-3
+
+
+@dataclass(frozen=True)
+class Check:
+    """One recomputed figure.
+
+    Attributes:
+        key: Its place in the result file.
+        recorded: What the file says.
+        recomputed: What came out now.
+        agrees: Whether they agree to within rounding.
+    """
+
+    key: str
+    recorded: Any
+    recomputed: Any
+    agrees: bool
+
+
+def verify_result(path: str | Path, data_dir: str | None = None) -> list[Check]:
+    """Recompute every figure of a result file.
+
+    Args:
+        path: A result written by a run, with its folder beside it.
+        data_dir: Folder of the real datasets, or None for the environment's.
+
+    Raises:
+        ResultError: The file, or one beside it, is missing, damaged or changed, or the data at
+            hand are not those of the result.
+    """
+    path = Path(path)
+    document = read_json(path, ResultError)
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ResultError(f"{path}: is not a result of this version of influpath.")
+    beside = path.with_suffix("")
+    check_files(document, beside)
+    try:
+        recomputed = recompute(document, beside, data_dir)
+        return list(compare(document, recomputed))
+    except KeyError as cause:
+        raise ResultError(f"{path}: the key {cause} is missing; the file is damaged.") from None
+
+
+def check_files(document: dict[str, Any], beside: Path) -> None:
+    """Check that the files beside the result are there and unchanged.
+
+    Raises:
+        ResultError: One is missing or was changed.
+    """
+    found = checksums(beside) if beside.is_dir() else {}
+    for name, checksum in document.get("files", {}).items():
+        if name not in found:
+            raise ResultError(f"{beside / name}: is missing; the result cannot be verified.")
+        if found[name] != checksum:
+            raise ResultError(f"{beside / name}: was changed since the result was written.")
+
+
+def recompute(document: dict[str, Any], beside: Path, data_dir: str | None) -> dict[str, Any]:
+    """Return the figures of a result, computed anew."""
+    config = RunConfig.parse(document["config"], "config of the result")
+    dataset = load_dataset(
+        config.data.source,
+        preset=config.data.preset,
+        data_dir=data_dir,
+        **config.data.options,
+    )
+    if dataset.fingerprint != document["data"]["fingerprint"]:
+        raise ResultError(
+            f"the result is of other data than {dataset.name} at hand (their fingerprints differ); "
+            "use the same files and preset."
+        )
+    split = leave_last_out(dataset)
+    judge = load_model(beside / "judge")
+    pairs = read_pairs(beside / "pairs.csv", split.train)
+    report = with_role(pairs, "report")
+    subset = fixed_subset(report, config.pairs.subset, config.seed)
+
+    def judged(label: str, chosen: pl.DataFrame) -> Judgement:
+        paths = Paths.read(paths_file(beside, label), chosen)
+        return judge_paths(judge, chosen, paths.of_pairs(chosen), split.train)
+
+    judgements = {label: judged(label, report) for label in config.planners if label != ORACLE}
+    on_subset = {label: judged(label, subset) for label in config.planners}
+    evaluation, small = summarise(judgements, config.seed), summarise(on_subset, config.seed)
+    table, oracle = evaluation.to_dict(), small.to_dict()
+    if ORACLE in on_subset:
+        table["planners"][ORACLE] = oracle["planners"][ORACLE]
+        table["coverage"][ORACLE] = oracle["coverage"][ORACLE]
+    rows = np.flatnonzero(split.held_out)
+    own: IntArray = next_item_ranks(judge, split, rows)
+    ranks = pl.read_parquet(beside / "next-item.parquet")
+    return {
+        "data": dataset.stats(),
+        "evaluator": {"name": judge.name, **next_item_scores(own, config.seed)},
+        "pairs": table["pairs"],
+        "planners": table["planners"],
+        "coverage": table["coverage"],
+        "subset": oracle,
+        "differences": differences(evaluation, config.seed),
+        "subset_differences": differences(small, config.seed),
+        "next_item": {
+            name: next_item_scores(ranks[name].to_numpy().astype(np.int64), config.seed)
+            for name in ranks.columns
+            if name != "evaluator"
+        },
+        "stepwise": step_rows(judgements, config.seed),
+    }
+
+
+def compare(recorded: Any, recomputed: Any, key: str = "") -> Iterator[Check]:
+    """Compare every recomputed number and text with the recorded one."""
+    if isinstance(recomputed, dict):
+        for name, value in recomputed.items():
+            # A figure that the file lacks is a KeyError: the file is damaged.
+            yield from compare(recorded[name], value, f"{key}.{name}" if key else name)
+    elif isinstance(recomputed, (list, tuple)):
+        same = isinstance(recorded, list) and len(recorded) == len(recomputed)
+        if not same:
+            yield Check(key, recorded, recomputed, agrees=False)
+            return
+        for number, value in enumerate(recomputed):
+            yield from compare(recorded[number], value, f"{key}[{number}]")
+    else:
+        yield Check(key, recorded, recomputed, agree(recorded, recomputed))
+
+
+def agree(recorded: Any, recomputed: Any) -> bool:
+    """Return whether two values are equal to within rounding."""
+    numbers = (int, float)
+    if isinstance(recorded, numbers) and isinstance(recomputed, numbers):
+        return math.isclose(recorded, recomputed, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    return bool(recorded == recomputed)
