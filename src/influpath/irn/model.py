@@ -89,17 +89,18 @@ class IRN(Recommender):
         users = np.full(len(histories), -1) if users is None else users
         self.module.eval()
         parts = []
-        with torch.inference_mode():
+        with torch.no_grad():
             for start in range(0, len(histories), 512):
                 rows = slice(start, start + 512)
                 items_BL = windows_RL[rows]
-                hidden_BLD = self.module(
+                hidden_B1D = self.module(
                     items_BL,
                     items_BL[:, -1] > 0,
                     self.module.r_u(torch.from_numpy(users[rows])),
                     torch.full(items_BL.shape, self.config.w_t),
+                    at=self.config.l_max - 2 - slots,
                 )
-                parts.append(self.log_probs_of(hidden_BLD[:, -2 - slots]))
+                parts.append(self.log_probs_of(hidden_B1D[:, 0]))
         return torch.cat(parts) if parts else torch.empty(0, self.item_count)
 
     def log_probs_of(self, hidden_BD: Tensor) -> Tensor:
@@ -110,7 +111,7 @@ class IRN(Recommender):
     def impressionability(self) -> Tensor:
         """Return r_u of every user the model was trained on (formula 5), [users]."""
         self.items  # noqa: B018 - raises where the model is not trained
-        with torch.inference_mode():
+        with torch.no_grad():
             return self.module.r_u(torch.arange(len(self.users)))
 
     def _weights(self) -> dict[str, Tensor]:

@@ -98,6 +98,7 @@ class IRNNetwork(nn.Module):
         r_B: Tensor,
         w_t_BL: Tensor,
         cache: KeyValueCache | None = None,
+        at: int | None = None,
     ) -> Tensor:
         """Return hidden states [B, L, D]; position j predicts the item at position j + 1.
 
@@ -108,6 +109,7 @@ class IRNNetwork(nn.Module):
             r_B: Impressionability r_u of each row.
             w_t_BL: Aggressiveness at each query position.
             cache: Filled with the keys and values of all positions where given.
+            at: If given, the only position whose hidden state is wanted: [B, 1, D].
         """
         config = self.config
         visible_BLL = visible(items_BL, objective_shown_B, config.leak)
@@ -115,7 +117,12 @@ class IRNNetwork(nn.Module):
         # The objective's column of its own row is itself: no weight needed there.
         x_BLD = self.embed(items_BL, config.l_max - items_BL.shape[1])
         for layer, block in enumerate(self.blocks):
-            x_BLD = block(x_BLD, pim_attention(visible_BLL, weight_BL, cache, layer))
+            if at is not None and layer == len(self.blocks) - 1:
+                # The objective's column is the last key whatever the query.
+                visible_BLL, weight_BL = visible_BLL[:, at : at + 1], weight_BL[:, at : at + 1]
+                x_BLD = block(x_BLD, pim_attention(visible_BLL, weight_BL, cache, layer), at)
+            else:
+                x_BLD = block(x_BLD, pim_attention(visible_BLL, weight_BL, cache, layer))
         hidden: Tensor = self.norm(x_BLD)
         return hidden
 
@@ -142,22 +149,33 @@ class IRNNetwork(nn.Module):
         return hidden
 
 
-def with_objective_weight(
-    q_BHQE: Tensor, k_BHLE: Tensor, weight_BQ: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Fold the PIM's weight into queries and keys, so that the fused attention kernel applies.
+def weighted_attention(
+    q_BHQE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor, weight_BQ: Tensor, visible: Tensor
+) -> Tensor:
+    """Attend to visible positions, the objective (the last key) weighing ``weight_BQ`` more.
 
-    Queries get one more feature, the weight; keys get 1 there for the objective (the last key) and
-    0 for every other.  Queries are scaled beforehand, so their product is the usual logit plus the
-    weight at the objective.
+    The PIM's weight is folded into queries and keys, so that the fused attention kernel applies
+    and the gradient reaches r_u: queries get one more feature, the weight; keys get 1 there for
+    the objective and 0 for every other.  Queries are scaled beforehand, so their product is the
+    usual logit plus the weight at the objective.
+
+    Args:
+        q_BHQE: Queries.
+        k_BHLE: Keys.
+        v_BHLE: Values.
+        weight_BQ: What the mask adds to the objective's logit.
+        visible: bool, broadcast to [B, H, Q, L].
     """
     batch, heads, queries, size = q_BHQE.shape
     extra_BHQ1 = weight_BQ[:, None, :, None].expand(batch, heads, queries, 1)
-    flag_L = F.one_hot(torch.tensor(k_BHLE.shape[2] - 1), k_BHLE.shape[2]).to(k_BHLE.dtype)
-    flag_BHL1 = flag_L[:, None].expand(batch, heads, -1, 1)
+    flag_BHL1 = k_BHLE.new_zeros(batch, heads, k_BHLE.shape[2], 1)
+    flag_BHL1[:, :, -1] = 1.0
     q = torch.cat([q_BHQE * size**-0.5, extra_BHQ1], dim=-1)
     k = torch.cat([k_BHLE, flag_BHL1], dim=-1)
-    return q, k
+    # The fused kernel wants values as wide as keys; without the pad it is five times slower.
+    v = F.pad(v_BHLE, (0, 1))
+    mixed_BHQE: Tensor = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, scale=1.0)
+    return mixed_BHQE[..., :size]
 
 
 def pim_attention(
@@ -169,10 +187,7 @@ def pim_attention(
         if cache is not None:
             cache.keys_XBHLE[layer] = k_BHLE
             cache.values_XBHLE[layer] = v_BHLE
-        q, k = with_objective_weight(q_BHLE, k_BHLE, weight_BL)
-        return F.scaled_dot_product_attention(
-            q, k, v_BHLE, attn_mask=visible_BLL[:, None], scale=1.0
-        )
+        return weighted_attention(q_BHLE, k_BHLE, v_BHLE, weight_BL, visible_BLL[:, None])
 
     return attend
 
@@ -183,15 +198,10 @@ def cached_attention(
     """Return attention of one new position over the cached ones."""
 
     def attend(q_BH1E: Tensor, k_BH1E: Tensor, v_BH1E: Tensor) -> Tensor:
-        cache.keys_XBHLE[layer, :, :, position] = k_BH1E[:, :, 0]
-        cache.values_XBHLE[layer, :, :, position] = v_BH1E[:, :, 0]
-        q, k = with_objective_weight(q_BH1E, cache.keys_XBHLE[layer], weight_B1)
-        return F.scaled_dot_product_attention(
-            q,
-            k,
-            cache.values_XBHLE[layer],
-            attn_mask=cache.known_BL[:, None, None, :],
-            scale=1.0,
-        )
+        keys_BHLE, values_BHLE = cache.keys_XBHLE[layer], cache.values_XBHLE[layer]
+        keys_BHLE[:, :, position] = k_BH1E[:, :, 0]
+        values_BHLE[:, :, position] = v_BH1E[:, :, 0]
+        visible = cache.known_BL[:, None, None, :]
+        return weighted_attention(q_BH1E, keys_BHLE, values_BHLE, weight_B1, visible)
 
     return attend

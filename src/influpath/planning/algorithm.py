@@ -49,6 +49,8 @@ def plan(
     for column in ("pair_id", "user_id", "objective_id"):
         if column not in pairs.columns:
             raise DataError(f"pairs: the column {column!r} is missing.")
+    if not pairs["pair_id"].dtype.is_integer() or pairs["pair_id"].has_nulls():
+        raise DataError("pairs: pair_id holds something else than whole numbers; number the pairs.")
     if pairs["pair_id"].n_unique() != pairs.height:
         raise DataError("pairs: pair_id holds a value more than once; give each pair its own.")
     known, objectives, users = encode_pairs(planner, pairs, histories)
@@ -94,6 +96,11 @@ def run_batch(planner: Planner, batch: PlanBatch, pair_ids: IntArray) -> pl.Data
                 left = left[going_on]
             if not len(left):
                 break
+    if not rows:
+        # Empty, but of the types that other batches have.
+        none = np.empty(0, dtype=np.int64)
+        rows, items = [none], [planner.items.series("item_id", none)]
+        scores = [np.empty(0, dtype=np.float32)]
     # Recorded under the row's place, so that the order of pairs survives sorting.
     frame = PathRecorder(np.arange(len(pair_ids))).frame(rows, items, scores)
     return frame.with_columns(pair_id=pl.Series(pair_ids)[frame["pair_id"]])

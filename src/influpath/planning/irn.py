@@ -23,7 +23,12 @@ from influpath.irn.model import IRN
 from influpath.irn.network import KeyValueCache
 from influpath.irn.window import empty_slots, plan_window
 from influpath.planning.base import PlanBatch, Planner, Proposal, State, best_allowed
-from influpath.planning.schedule import FloatSchedule, IntSchedule, at_step
+from influpath.planning.schedule import (
+    FloatSchedule,
+    IntSchedule,
+    PositiveIntSchedule,
+    at_step,
+)
 
 # Beyond any difference of guided log-probabilities.  The floor is taken among the items that may
 # be shown, so that one above it always exists and none below it is ever shown.
@@ -45,7 +50,7 @@ class IRNDials(FrozenConfig):
 
     w_t: FloatSchedule = 1.0
     guidance: FloatSchedule = 1.0
-    pace: IntSchedule = 1
+    pace: PositiveIntSchedule = 1
     floor: IntSchedule = 0
     cached: bool = True
 
@@ -119,6 +124,7 @@ class IRNPlanner(Planner):
         """See ``Planner.users``."""
         return self.model.users
 
+    @torch.no_grad()
     def start(self, batch: PlanBatch) -> IRNState:
         """See ``Planner.start``.
 
@@ -136,13 +142,13 @@ class IRNPlanner(Planner):
         assert isinstance(state, IRNState)
         state.r_B = self.model.module.r_u(torch.from_numpy(batch.users_B))
         state.passes = [Pass(shown=True)]
-        if self.needs_hidden():
+        if self.needs_hidden(batch.max_length):
             state.passes.append(Pass(shown=False))
         return state
 
-    def needs_hidden(self) -> bool:
+    def needs_hidden(self, max_length: int) -> bool:
         """Whether p(i | s) is needed besides p(i | s, i_t)."""
-        steps = range(1, self.model.config.horizon + 1)
+        steps = range(1, max_length + 1)
         return any(
             at_step(self.config.guidance, k) != 1 or at_step(self.config.floor, k) > 0
             for k in steps
@@ -152,6 +158,7 @@ class IRNPlanner(Planner):
         """Propose the best item by guided log-probability within the floor."""
         return best_allowed(self.next_item_scores(state))
 
+    @torch.no_grad()
     def next_item_scores(self, state: IRNState) -> Tensor:
         """Return guided log-probabilities; items below the floor come after all others."""
         k = state.step
@@ -204,14 +211,15 @@ class IRNPlanner(Planner):
         if self.cacheable:
             reading.cache = empty_cache(self.model, items_BL)
         w_t_L = self.aggressiveness(k, config.l_max - 2 - slots)
-        hidden_BLD = module(
+        hidden_B1D = module(
             items_BL,
             items_BL[:, -1] > 0,
             state.r_B,
             w_t_L.expand(len(items_BL), -1),
             reading.cache,
+            at=config.l_max - 2 - slots,
         )
-        reading.hidden_BD = hidden_BLD[:, config.l_max - 2 - slots]
+        reading.hidden_BD = hidden_B1D[:, 0]
 
     def aggressiveness(self, k: int, position: int) -> Tensor:
         """Return w_t at every position, [L], when item k is chosen at ``position``.

@@ -51,4 +51,4 @@ class ModelPlanner(Planner, Generic[Config]):
     def allowed_log_probs(self, state: State) -> Tensor:
         """Return log P(i | s_h + s_p) with barred items at -inf, [B, I]."""
         log_probs_BI = self.model.log_probs(state.known, state.users_B)
-        return log_probs_BI.masked_fill_(state.barred_BI, -torch.inf)
+        return log_probs_BI.masked_fill(state.barred_BI, -torch.inf)

@@ -15,7 +15,7 @@ from pydantic import Field
 from influpath.config import FrozenConfig
 from influpath.planning.base import Proposal, State
 from influpath.planning.model_planner import ModelPlanner
-from influpath.planning.schedule import IntSchedule, at_step
+from influpath.planning.schedule import PositiveIntSchedule, at_step
 
 
 class OracleConfig(FrozenConfig):
@@ -25,7 +25,7 @@ class OracleConfig(FrozenConfig):
         k: Size of the candidate set.
     """
 
-    k: IntSchedule = Field(default=20)
+    k: PositiveIntSchedule = Field(default=20)
 
 
 class OraclePlanner(ModelPlanner[OracleConfig]):

@@ -18,8 +18,11 @@ from influpath.config import FrozenConfig
 from influpath.errors import ConfigError
 from influpath.planning.base import Proposal, State
 from influpath.planning.model_planner import ModelPlanner
-from influpath.planning.schedule import IntSchedule, at_step
+from influpath.planning.schedule import PositiveIntSchedule, at_step
 from influpath.recommenders.base import Recommender
+
+# Cosines closer than this are the same.
+SAME = 1e-6
 
 
 class Rec2InfConfig(FrozenConfig):
@@ -29,7 +32,7 @@ class Rec2InfConfig(FrozenConfig):
         k: Size of the candidate set: its aggressiveness (50 in the paper).
     """
 
-    k: IntSchedule = Field(default=50)
+    k: PositiveIntSchedule = Field(default=50)
 
 
 class Rec2InfPlanner(ModelPlanner[Rec2InfConfig]):
@@ -82,8 +85,9 @@ class Rec2InfPlanner(ModelPlanner[Rec2InfConfig]):
     def closest(self, item_BK: Tensor, score_BK: Tensor, objective_B: Tensor) -> Proposal:
         """Return the candidate closest to the objective (indices 0..I-1, scores -inf if barred)."""
         near_BK = self.nearness(item_BK, score_BK, objective_B)
-        # argmax may return any of equals; the first of the row's maxima is what is wanted.
-        is_best_BK = near_BK == near_BK.amax(dim=1, keepdim=True)
+        # argmax may return any of equals; the first of the row's maxima is what is wanted.  Equal
+        # vectors can differ in the last bit of their cosine, depending on their place.
+        is_best_BK = near_BK >= near_BK.amax(dim=1, keepdim=True) - SAME
         pick_B = is_best_BK.to(torch.uint8).argmax(dim=1)
         picked_B = item_BK.gather(1, pick_B[:, None])[:, 0]
         best_B = near_BK.amax(dim=1)

@@ -2,13 +2,14 @@
 
 from typing import Annotated, TypeVar
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt
 
 Number = TypeVar("Number", int, float)
 
 # One value for every step, or one per step (the last one holds from then on).
-FloatSchedule = float | Annotated[tuple[float, ...], Field(min_length=1)]
-IntSchedule = int | Annotated[tuple[int, ...], Field(min_length=1)]
+FloatSchedule = FiniteFloat | Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
+IntSchedule = NonNegativeInt | Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
+PositiveIntSchedule = PositiveInt | Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 
 
 def at_step(schedule: Number | tuple[Number, ...], step: int) -> Number:

@@ -18,7 +18,7 @@ from influpath.config import FrozenConfig
 from influpath.data.dataset import Dataset
 from influpath.data.ids import IdMap
 from influpath.data.sequences import IntArray, Sequences
-from influpath.errors import InfluPathError, ModelFileError, NotFittedError
+from influpath.errors import ConfigError, InfluPathError, ModelFileError, NotFittedError
 from influpath.recommenders.model_files import ModelFile, TrainedOn, read_model, write_model
 from influpath.recommenders.ranking import mask_seen
 
@@ -184,7 +184,7 @@ class Recommender(ABC):
             part = sequences.take(rows)
             scores_RI = self.log_probs(part, None if known is None else known[rows])
             if filter_seen:
-                mask_seen(scores_RI, part)
+                scores_RI = mask_seen(scores_RI.clone(), part)
             score_RK, item_RK = scores_RI.topk(k, dim=1)
             frames.append(
                 pl.DataFrame(
@@ -196,8 +196,11 @@ class Recommender(ABC):
                     }
                 )
             )
-        result = pl.concat(frames) if frames else pl.DataFrame()
-        return result.filter(pl.col("score").is_finite()) if frames else result
+        if not frames:
+            none = self.items.series("item_id", np.empty(0, dtype=np.int64))
+            types = {"user_id": names.dtype, "item_id": none.dtype, "score": pl.Float32}
+            return pl.DataFrame(schema=types | {"rank": pl.Int64})
+        return pl.concat(frames).filter(pl.col("score").is_finite())
 
     def encode(self, histories: Sequences | Sequence[Sequence[Any]]) -> Sequences:
         """Return histories of outside ids as item numbers.
@@ -272,14 +275,18 @@ class Recommender(ABC):
     @classmethod
     def from_file(cls, content: ModelFile, where: str | Path) -> Self:
         """Build from the content of a model folder (``where`` names it in errors)."""
-        model = cls(cls.config_class.parse(content.config, str(where)))
+        try:
+            model = cls(cls.config_class.parse(content.config, str(where)))
+        except ConfigError as cause:
+            raise ModelFileError(f"{cause} The model is damaged or of another version.") from None
         model._items, model._users = content.items, content.users
         model._trained_on, model.history = content.trained_on, content.history
         try:
             model._restore(content.weights)
         except (KeyError, RuntimeError) as cause:
+            reason = " ".join(str(cause).split())
             raise ModelFileError(
-                f"{where}: the weights do not fit the configuration ({cause})."
+                f"{where}: the weights do not fit the configuration ({reason})."
             ) from None
         return model
 

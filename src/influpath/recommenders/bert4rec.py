@@ -57,16 +57,26 @@ class BERT4RecNetwork(nn.Module):
         self.transform_norm = nn.LayerNorm(width)
         initialise(self)
 
-    def forward(self, items_BL: Tensor) -> Tensor:
-        """Return encodings [B, L, D] of pre-padded windows (L at most max_length + 1)."""
+    def forward(self, items_BL: Tensor, only_last: bool = False) -> Tensor:
+        """Return encodings [B, L, D] of pre-padded windows (L at most max_length + 1).
+
+        Args:
+            items_BL: The windows.
+            only_last: Return the encoding of the last position alone, [B, 1, D].
+        """
         length = items_BL.shape[1]
-        visible_BLL = (items_BL > 0)[:, None, None, :] | torch.eye(length, dtype=torch.bool)
-        attention = masked_attention(visible_BLL)
+        real_B11L = (items_BL > 0)[:, None, None, :]
+        attention = masked_attention(real_B11L | torch.eye(length, dtype=torch.bool))
         x_BLD = self.item(items_BL) * self.item.embedding_dim**0.5
         # Positions count from the end, so that they do not depend on the padding.
         x_BLD = self.dropout(x_BLD + self.position.weight[-length:])
-        for block in self.blocks:
-            x_BLD = block(x_BLD, attention)
+        final = len(self.blocks) - 1 if only_last else None
+        for layer, block in enumerate(self.blocks):
+            if layer == final:
+                # The last position holds the mask token, so it sees every real one.
+                x_BLD = block(x_BLD, masked_attention(real_B11L), at=length - 1)
+            else:
+                x_BLD = block(x_BLD, attention)
         encoded: Tensor = self.norm(x_BLD)
         return encoded
 
@@ -112,6 +122,6 @@ class BERT4Rec(NeuralRecommender):
             rows = order[batch]
             items_BL = torch.from_numpy(histories.take(rows).window(int(lengths[rows].max())))
             asked_B1 = torch.full((len(rows), 1), self.module.mask)
-            encoded_BLD = self.module(torch.cat([items_BL, asked_B1], dim=1))
-            result[torch.from_numpy(rows)] = self.module.head(encoded_BLD[:, -1])
+            encoded_B1D = self.module(torch.cat([items_BL, asked_B1], dim=1), only_last=True)
+            result[torch.from_numpy(rows)] = self.module.head(encoded_B1D[:, 0])
         return result

@@ -36,21 +36,26 @@ class TransformerBlock(nn.Module):
         self.feed_out = nn.Linear(inner * width, width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x_BLD: Tensor, attention: Attention) -> Tensor:
+    def forward(self, x_BLD: Tensor, attention: Attention, at: int | None = None) -> Tensor:
         """Apply the block.
 
         Args:
             x_BLD: Input.
-            attention: Maps queries, keys and values [B, H, L, E] to outputs [B, H, L, E].
+            attention: Maps queries [B, H, Q, E], keys and values [B, H, L, E] to outputs
+                [B, H, Q, E].
+            at: If given, the only position whose output is wanted (in the last layer of a
+                prediction): the output is [B, 1, D], and most of the work is saved.
         """
         batch, length, width = x_BLD.shape
         packed = self.query_key_value(self.norm_attention(x_BLD))
-        q_BHLE, k_BHLE, v_BHLE = packed.view(batch, length, 3, self.heads, -1).permute(
+        q_BHQE, k_BHLE, v_BHLE = packed.view(batch, length, 3, self.heads, -1).permute(
             2, 0, 3, 1, 4
         )
-        mixed_BHLE = attention(q_BHLE, k_BHLE, v_BHLE)
-        mixed_BLD = mixed_BHLE.transpose(1, 2).reshape(batch, length, width)
-        x_BLD = x_BLD + self.dropout(self.output(mixed_BLD))
+        if at is not None:
+            q_BHQE, x_BLD = q_BHQE[:, :, at : at + 1], x_BLD[:, at : at + 1]
+        mixed_BHQE = attention(q_BHQE, k_BHLE, v_BHLE)
+        mixed_BQD = mixed_BHQE.transpose(1, 2).reshape(batch, -1, width)
+        x_BLD = x_BLD + self.dropout(self.output(mixed_BQD))
         fed_BLD = self.feed_out(F.gelu(self.feed_in(self.norm_feed(x_BLD)), approximate="tanh"))
         mixed_and_fed_BLD: Tensor = x_BLD + self.dropout(fed_BLD)
         return mixed_and_fed_BLD

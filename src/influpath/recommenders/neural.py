@@ -98,11 +98,13 @@ class NeuralRecommender(Recommender):
         """See ``Recommender.log_probs``; users play no part."""
         self.items  # noqa: B018 - raises where the model is not trained
         self.module.eval()
-        with torch.inference_mode():
+        # Not inference_mode: callers may change the result in place.
+        with torch.no_grad():
             return self._log_probs_of(self._encode(histories))
 
     def item_vectors(self) -> Tensor:
         """Return the item embeddings, [I, D]."""
+        self.items  # noqa: B018 - raises where the model is not trained
         return self._output()[0].detach()
 
     def _log_probs_of(self, hidden_RD: Tensor) -> Tensor:

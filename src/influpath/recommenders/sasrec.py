@@ -164,6 +164,7 @@ class SASRec(NeuralRecommender):
         users: IntArray | None = None,
     ) -> Tensor:
         """See ``Recommender.log_prob_after``: the candidates of a row share its window."""
+        self.items  # noqa: B018 - raises where the model is not trained
         self.module.eval()
         rows, k = candidates_RK.shape
         start = self.window_start(histories.lengths + 1)
@@ -171,7 +172,7 @@ class SASRec(NeuralRecommender):
         order = np.argsort(windows.lengths, kind="stable")
         result = torch.empty(rows, k)
         size = max(1, self.chunk_rows() // k)
-        with torch.inference_mode():
+        with torch.no_grad():
             for batch in length_batches(windows.lengths[order] + k, ENCODE_TOKENS):
                 for begin in range(0, len(batch), size):
                     chosen = order[batch[begin : begin + size]]
@@ -189,6 +190,7 @@ class SASRec(NeuralRecommender):
         self, histories: Sequences, paths: Sequences, users: IntArray | None = None
     ) -> Iterator[tuple[IntArray, IntArray, Tensor]]:
         """See ``Recommender.read_paths``: each window is encoded once for all steps in it."""
+        self.items  # noqa: B018 - raises where the model is not trained
         self.module.eval()
         whole = histories.extend(paths)
         counts = paths.lengths + 1
@@ -207,9 +209,9 @@ class SASRec(NeuralRecommender):
             stop = np.zeros(keys.shape[1], dtype=np.int64)
             np.maximum.at(stop, window, lengths)
             windows = whole.slice(keys[0], keys[1], stop)
-            with torch.inference_mode():
-                hidden = self._hidden(windows, window, lengths - start)
-                yield rows, steps, self._log_probs_of(hidden)
+            with torch.no_grad():
+                log_probs = self._log_probs_of(self._hidden(windows, window, lengths - start))
+            yield rows, steps, log_probs
 
 
 def length_batches(lengths: IntArray, tokens: int) -> Iterator[IntArray]:

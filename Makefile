@@ -1,0 +1,44 @@
+# make demo | make test      set up what is missing, then run
+#
+# PYTHON=python3.12          another interpreter (3.11 or later) for the virtual environment
+# PIP_EXTRA="..."            further options for pip, such as an extra index.  On Linux plain pip
+#                            fetches PyTorch with CUDA, gigabytes of it; to get the CPU build, point
+#                            pip at PyTorch's CPU index (its address: pytorch.org, "Get Started"):
+#                            make install PIP_EXTRA="--extra-index-url ADDRESS"
+
+PYTHON ?= python3
+PIP_EXTRA ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install demo test lint types clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "influpath needs Python 3.11 or later; name one: make PYTHON=python3.12")'
+	@# A system's Python may come without ensurepip; its own pip then puts one into the environment.
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) \
+	  || { $(PYTHON) -m venv --clear --without-pip $(VENV) \
+	       && $(PYTHON) -m pip --python $(BIN)/python install pip; }
+	$(BIN)/python -m pip install $(PIP_EXTRA) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/influpath demo
+
+# One thread per process: two test processes share the cores, and figures are reproducible.
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,78 @@
+"""The ``influpath`` command: global options and the list of commands.
+
+Heavy imports (torch, polars) are made inside the commands, so that help is there at once.
+"""
+
+import signal
+import sys
+from multiprocessing import parent_process
+from typing import Annotated
+
+import typer
+
+from influpath.cli import data, doctor, evaluate, plan, runs, verify
+from influpath.cli.errors import drop_output
+from influpath.cli.logs import log_to_stderr
+from influpath.cli.options import DataDir, Settings, add_command
+
+# Training processes import this module before anything else.  Ctrl-C reaches them too, but only the
+# command itself answers it: it ends them.
+if parent_process() is not None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+app = typer.Typer(
+    name="influpath",
+    help="Lead a user, step by acceptable step, to an objective item: train, plan, judge.",
+    epilog="Start with: influpath demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(data.app, name="data")
+add_command(app, "demo", "influpath demo")(runs.demo)
+add_command(app, "run", "influpath run configs/ml-1m.toml --data-dir ~/datasets")(runs.run)
+add_command(app, "train", "influpath train configs/ml-1m.toml")(runs.train)
+add_command(app, "plan", *plan.EXAMPLES)(plan.plan)
+add_command(app, "evaluate", *evaluate.EXAMPLES)(evaluate.evaluate)
+add_command(app, "verify", "influpath verify results/ml-1m/main.json")(verify.verify)
+add_command(app, "doctor", "influpath doctor --json")(doctor.doctor)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end, where wanted."""
+    if wanted:
+        from influpath import __version__
+
+        typer.echo(f"influpath {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    context: typer.Context,
+    data_dir: DataDir = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing but results and warnings.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=show_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
+) -> None:
+    """Lead a user, step by acceptable step, to an objective item: train, plan, judge."""
+    log_to_stderr(quiet)
+    context.obj = Settings(data_dir=data_dir)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            drop_output()

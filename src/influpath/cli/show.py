@@ -1,0 +1,166 @@
+"""Tables on standard output."""
+
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from influpath.data import Dataset
+    from influpath.experiments.verify import Check
+    from influpath.planning.paths import Paths
+    from influpath.recommenders.base import Recommender
+
+# What the table of a run shows, with its digits and how to read it.
+COLUMNS = {
+    "sr": (3, "objective shown (SR)"),
+    "accepted_sr@20": (3, "... and accepted (top 20)"),
+    "ioi": (2, "growth of interest (IoI)"),
+    "ior": (1, "places climbed (IoR)"),
+    "log_ppl": (2, "surprise, log(PPL)"),
+    "worst_step": (2, "worst step"),
+    "acceptance@20": (3, "items in the top 20"),
+    "arrival@20": (3, "arrival in the top 20"),
+    "length": (1, "length"),
+}
+# Characters of a column of figures with intervals, and of the names before them.
+CELL, NAMES = 23, 30
+# Width of a page that is no terminal; history items shown before a path.
+PAGE, TAIL = 120, 3
+
+
+def width() -> int:
+    """Return how many characters fit a line."""
+    return shutil.get_terminal_size((PAGE, 24)).columns if sys.stdout.isatty() else PAGE
+
+
+def show(what: RenderableType) -> None:
+    """Print a table or a text to standard output."""
+    Console(file=sys.stdout, width=width(), highlight=False, soft_wrap=isinstance(what, str)).print(
+        what
+    )
+
+
+def stats_table(dataset: "Dataset") -> Table:
+    """Return the counts of a dataset and what preparation dropped."""
+    table = Table(title=f"{dataset.name}, preset {dataset.preset}", title_justify="left")
+    table.add_column("count")
+    table.add_column("", justify="right")
+    for name, value in dataset.stats().items():
+        table.add_row(name.replace("_", " "), f"{value:,}")
+    table.add_section()
+    for reason, count in dataset.report.items():
+        table.add_row(reason, f"{count:,}")
+    if not dataset.report:
+        table.add_row("nothing was dropped", "")
+    return table
+
+
+def models_table(
+    models: Mapping[tuple[str, str], "Recommender"], folders: Mapping[tuple[str, str], Path]
+) -> Table:
+    """Return the trained models of a run: their folders, epochs and validation."""
+    table = Table(title="models", title_justify="left")
+    for name in ("role", "model", "folder", "epochs", "best on validation", "minutes"):
+        table.add_column(name, overflow="fold")
+    for (role, name), model in models.items():
+        history = model.history
+        table.add_row(
+            role,
+            name,
+            str(folders[role, name]),
+            str(len(history["epochs"])),
+            f"{history['best']:.4f}",
+            f"{history['seconds'] / 60:.1f}",
+        )
+    return table
+
+
+def planners_table(document: dict[str, Any]) -> Table:
+    """Return the table of a result: every planner, mean and 95% interval."""
+    planners: dict[str, dict[str, Any]] = document["planners"]
+    joint = " " if NAMES + CELL * len(planners) <= width() else "\n"
+    judge = document["evaluator"]
+    table = Table(
+        title=f"{document['name']}: judged by {judge['name']} "
+        f"(HR@20 {judge['hr@20']:.3f}, MRR {judge['mrr']:.3f}); means with 95% intervals",
+        title_justify="left",
+        show_lines=joint == "\n",
+    )
+    table.add_column("")
+    for name in planners:
+        table.add_column(name, justify="right")
+    for metric, (digits, words) in COLUMNS.items():
+        table.add_row(words, *(_cell(row.get(metric), digits, joint) for row in planners.values()))
+    table.add_row("users", *(f"{row['sr']['n']:,}" for row in planners.values()))
+    return table
+
+
+def path_table(known: "Dataset", pair: Mapping[str, Any], paths: "Paths", label: str) -> Table:
+    """Return one influence path, from the last history items to the objective."""
+    user, objective = pair["user_id"], pair["objective_id"]
+    steps = _path_of(paths, pair["pair_id"])
+    reached = bool(steps) and steps[-1][0] == objective
+    table = Table(
+        title=f"{label}: user {user} to {known.title(objective)}"
+        + ("" if reached else " (not reached)"),
+        title_justify="left",
+    )
+    table.add_column("step", justify="right")
+    for name in ("item", "title", "genres"):
+        table.add_column(name)
+    table.add_column("score", justify="right")
+    history = known.items.decode(known.sequences.row(int(known.rows_of([user])[0])))
+    for item in history[-TAIL:]:
+        table.add_row("history", *_described(known, item), "")
+    table.add_section()
+    for number, (item, score) in enumerate(steps, start=1):
+        mark = "objective" if item == objective else str(number)
+        table.add_row(mark, *_described(known, item), f"{score:.2f}")
+    if not reached:
+        table.add_section()
+        table.add_row("objective", *_described(known, objective), "")
+    return table
+
+
+def checks_table(checks: Iterable["Check"]) -> Table:
+    """Return figures that do not agree."""
+    table = Table(title="figures that do not agree", title_justify="left")
+    table.add_column("figure", overflow="fold")
+    table.add_column("recorded", justify="right")
+    table.add_column("recomputed", justify="right")
+    for check in checks:
+        table.add_row(check.key, str(check.recorded), str(check.recomputed))
+    return table
+
+
+def facts_table(facts: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return groups of facts."""
+    table = Table(show_header=False)
+    for group, values in facts.items():
+        for name, value in values.items():
+            table.add_row(group, name, "none" if value is None else str(value))
+            group = ""
+        table.add_section()
+    return table
+
+
+def _path_of(paths: "Paths", pair_id: int) -> list[tuple[Any, float]]:
+    steps = paths.steps
+    rows = steps.filter(steps["pair_id"] == pair_id).sort("step")
+    return list(zip(rows["item_id"].to_list(), rows["score"].to_list(), strict=True))
+
+
+def _described(known: "Dataset", item: Any) -> tuple[str, str, str]:
+    return str(item), known.title(item), ", ".join(known.genres(item))
+
+
+def _cell(figure: Mapping[str, Any] | None, digits: int, joint: str) -> str:
+    if not figure or figure["mean"] is None:
+        return "-"
+    low, high = figure["ci95"]
+    return f"{figure['mean']:,.{digits}f}{joint}[{low:,.{digits}f}, {high:,.{digits}f}]"

@@ -1,0 +1,419 @@
+"""Figures of a result as SVG text, to stand inside a page.
+
+Text stays text and takes the page's colour, so that the figures can be searched, read aloud, and
+work on light and dark backgrounds.  Nothing here touches matplotlib's global state for good.
+"""
+
+import html
+import io
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.transforms import Bbox
+
+from influpath.experiments.examples import odds
+
+# Stands for the page's text colour while drawing, and is replaced by it afterwards.
+INK = "#010203"
+# Okabe-Ito, the colours that are told apart by (nearly) everyone; yellow is too pale for lines.
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+)
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.parse_math": False,
+    "axes.titlesize": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+}
+FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+WIDTH = 5.6
+Align = Literal["start", "arrival"]
+
+
+class Look(NamedTuple):
+    """How a planner is drawn; never by colour alone."""
+
+    color: str
+    marker: str
+    line: str
+
+
+LOOKS = {
+    "irn": Look(BLUE, "o", "-"),
+    "rec2inf": Look(VERMILLION, "s", "--"),
+    "vanilla": Look(GREEN, "D", "-."),
+    "oracle": Look(INK, "^", ":"),
+    "direct": Look(PURPLE, "v", "-"),
+}
+FURTHER = [Look(ORANGE, "P", "--"), Look(SKY, "X", "-."), Look(PURPLE, "<", ":")]
+
+
+def looks(planners: Iterable[str]) -> dict[str, Look]:
+    """Return a look for every planner; the same planner has the same one in every figure."""
+    found: dict[str, Look] = {}
+    for label in sorted(set(planners)):
+        own = LOOKS.get(label.partition("/")[0])
+        taken = set(found.values())
+        free = [look for look in (own, *FURTHER, *LOOKS.values()) if look and look not in taken]
+        found[label] = free[0] if free else FURTHER[len(found) % len(FURTHER)]
+    return found
+
+
+def frontier_figure(document: Mapping[str, Any]) -> str:
+    """Draw influence against smoothness: one line per planner through the points of its sweep.
+
+    The chosen dials of ``irn`` are the star.  Returns "" where the document has no points.
+    """
+    points = [p for p in document.get("frontier") or [] if _defined(p["log_ppl"], p["ioi"])]
+    if not points:
+        return ""
+    styles = looks(_planners(document))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 4.6))
+        axes = figure.subplots()
+        marks: list[tuple[float, float, str, str]] = []
+        for label in dict.fromkeys(p["planner"] for p in points):
+            own = [p for p in points if p["planner"] == label]
+            look = styles[label]
+            x, y = [p["log_ppl"]["mean"] for p in own], [p["ioi"]["mean"] for p in own]
+            axes.errorbar(
+                x,
+                y,
+                xerr=_errors([p["log_ppl"] for p in own]),
+                yerr=_errors([p["ioi"] for p in own]),
+                color=look.color,
+                marker=look.marker,
+                linestyle=look.line,
+                markersize=5,
+                linewidth=1.6,
+                elinewidth=0.7,
+                label=_legend(label),
+            )
+            marks += [
+                (a, b, p["point"], look.color) for a, b, p in zip(x, y, own, strict=True)
+            ]
+        chosen = (document.get("subset") or {}).get("planners", {}).get("irn")
+        if chosen and _defined(chosen["log_ppl"], chosen["ioi"]):
+            axes.plot(
+                chosen["log_ppl"]["mean"],
+                chosen["ioi"]["mean"],
+                color=styles["irn"].color,
+                marker="*",
+                markersize=16,
+                markeredgecolor=INK,
+                markeredgewidth=0.8,
+                linestyle="none",
+                label="irn at the chosen dials",
+            )
+        axes.set_xlabel("log(PPL): mean surprise of the path items in nats (left is smoother)")
+        axes.set_ylabel("IoI: growth of interest in nats (up is more)")
+        axes.margins(0.08)
+        axes.axhline(0, color=INK, linewidth=0.6, alpha=0.5)
+        _legend_above(figure, axes)
+        _label_points(figure, axes, [mark for mark in marks if mark[2]])
+        return _svg(
+            figure,
+            "frontier",
+            "Influence against smoothness",
+            "One line per planner through its dials. "
+            + _spoken(
+                f"{p['planner']} {p['point']}".strip()
+                + f": log(PPL) {p['log_ppl']['mean']:.2f}, IoI {p['ioi']['mean']:.2f}"
+                for p in points
+            ),
+        )
+
+
+def stepwise_figure(document: Mapping[str, Any], align: Align) -> str:
+    """Draw how likely the objective and the shown item are, step by step.
+
+    Three panels: the objective, the item about to be shown, and the number of paths behind each
+    mean.  Both alignments share their probability axes.  Returns "" without such curves.
+    """
+    everything = [r for r in document.get("stepwise") or [] if r["mean"] is not None]
+    rows = [row for row in everything if row["align"] == align]
+    if not rows:
+        return ""
+    styles = looks(_planners(document))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.7, 6.4))
+        panels = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.3))
+        for axes, quantity, title in zip(
+            panels,
+            ("objective_log_prob", "item_log_prob"),
+            ("chance of the objective", "chance of the item shown next"),
+            strict=False,
+        ):
+            for label in dict.fromkeys(row["planner"] for row in rows):
+                own = [r for r in rows if (r["planner"], r["quantity"]) == (label, quantity)]
+                look, steps = styles[label], [r["step"] for r in own]
+                axes.plot(
+                    steps,
+                    [math.exp(r["mean"]) for r in own],
+                    color=look.color,
+                    linestyle=look.line,
+                    marker=look.marker,
+                    markersize=3.5,
+                    label=_legend(label),
+                )
+                banded = [r for r in own if None not in (r["low"], r["high"])]
+                axes.fill_between(
+                    [r["step"] for r in banded],
+                    [math.exp(r["low"]) for r in banded],
+                    [math.exp(r["high"]) for r in banded],
+                    color=look.color,
+                    alpha=0.18,
+                    linewidth=0,
+                )
+            axes.set_title(title, loc="left")
+            _odds_axis(axes, [r for r in everything if r["quantity"] == quantity])
+        _count_panel(panels[2], rows, styles)
+        panels[2].set_xlabel(
+            "step of the path"
+            if align == "start"
+            else "steps before the objective (0 shows it)"
+        )
+        panels[2].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        _legend_above(figure, panels[0])
+        starting = "from the start" if align == "start" else "counted back from the objective"
+        return _svg(
+            figure,
+            f"steps-{align}",
+            f"Interest step by step, {starting}",
+            "Mean chance of the objective at the first and last step drawn. "
+            + _spoken(_ends(rows)),
+        )
+
+
+def success_figure(document: Mapping[str, Any]) -> str:
+    """Draw the shares of paths that show the objective, and show it accepted, as bars."""
+    planners = document["planners"]
+    if not planners:
+        return ""
+    bars = (
+        ("sr", "objective shown (SR)", SKY, "///"),
+        ("accepted_sr@20", "shown and accepted (accepted SR@20)", BLUE, ""),
+    )
+    with mpl.rc_context({**STYLE, "hatch.linewidth": 0.6}):
+        figure = Figure(figsize=(WIDTH, 0.9 + 0.62 * len(planners)))
+        axes = figure.subplots()
+        for offset, (metric, title, color, hatch) in zip((-0.19, 0.19), bars, strict=True):
+            known = [
+                (place, row[metric])
+                for place, row in enumerate(planners.values())
+                if metric in row and _defined(row[metric])
+            ]
+            axes.barh(
+                [place + offset for place, _ in known],
+                [100 * at["mean"] for _, at in known],
+                height=0.36,
+                color=color,
+                edgecolor=INK,
+                linewidth=0.6,
+                hatch=hatch,
+                label=title,
+            )
+            for place, at in known:
+                low, high = (100 * end for end in at["ci95"])
+                axes.plot([low, high], [place + offset] * 2, color=INK, linewidth=1.2)
+                axes.annotate(
+                    f"{100 * at['mean']:.1f}%",
+                    (high, place + offset),
+                    xytext=(5, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=9,
+                )
+        axes.set_yticks(range(len(planners)), [_legend(label) for label in planners])
+        axes.tick_params(axis="y", length=0)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 112)
+        axes.set_xticks(range(0, 101, 20))
+        axes.set_xlabel("share of paths in percent, with 95% intervals")
+        _legend_above(figure, axes)
+        spoken = (
+            f"{label}: "
+            + " and ".join(
+                f"{title} {100 * row[metric]['mean']:.1f}%"
+                for metric, title, _, _ in bars
+                if metric in row and _defined(row[metric])
+            )
+            for label, row in planners.items()
+        )
+        return _svg(figure, "success", "Objectives shown and accepted", _spoken(spoken))
+
+
+# Drawing ----------------------------------------------------------------------------------------
+
+
+def _odds_axis(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Make the y axis one of chances, "1 in 100", with room for all the rows' intervals."""
+    ends = [r[key] for r in rows for key in ("low", "high", "mean") if r[key] is not None]
+    bottom, top = math.exp(min(ends) - 0.3), math.exp(max(ends) + 0.3)
+    axes.set_yscale("log")
+    axes.set_ylim(bottom, top)
+    # Few decades want ticks in between.
+    wide = math.log10(top / bottom) > 2
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: odds(math.log(value))))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
+
+
+def _count_panel(
+    axes: Axes, rows: Sequence[Mapping[str, Any]], styles: Mapping[str, Look]
+) -> None:
+    for label in dict.fromkeys(row["planner"] for row in rows):
+        own = [r for r in rows if (r["planner"], r["quantity"]) == (label, "objective_log_prob")]
+        look = styles[label]
+        axes.plot(
+            [r["step"] for r in own],
+            [r["n"] for r in own],
+            color=look.color,
+            linestyle=look.line,
+            marker=look.marker,
+            markersize=3,
+        )
+    axes.set_title("paths behind each mean (n)", loc="left")
+    axes.set_ylim(0, 1.12 * max((r["n"] for r in rows), default=1))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=3))
+
+
+def _legend_above(figure: Figure, axes: Axes) -> None:
+    """Put the legend above all panels, where it covers no data."""
+    handles, labels = axes.get_legend_handles_labels()
+    columns = 1 if max(map(len, labels)) > 26 else 2 if len(labels) in (2, 4) else 3
+    figure.legend(handles, labels, loc="outside upper left", ncols=columns, fontsize=9.5)
+
+
+def _label_points(
+    figure: Figure, axes: Axes, marks: Sequence[tuple[float, float, str, str]]
+) -> None:
+    """Write the dial beside each point, where it covers the least."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    inside = axes.get_window_extent(renderer)
+    size = figure.dpi / 72
+    at = [axes.transData.transform((x, y)) for x, y, _, _ in marks]
+    lines = [line.get_path().transformed(line.get_transform()) for line in axes.get_lines()]
+    taken = [Bbox.from_bounds(x - 4 * size, y - 4 * size, 8 * size, 8 * size) for x, y in at]
+    for x, y, name, color in marks:
+        best: tuple[float, tuple[float, float]] | None = None
+        text = axes.annotate(
+            name, (x, y), textcoords="offset points", ha="center", va="center", fontsize=9
+        )
+        text.set_in_layout(False)
+        for offset in _offsets(len(name)):
+            text.set_position(offset)
+            box = text.get_window_extent(renderer)
+            covered = sum(_overlap(box, other) for other in taken) / (box.width * box.height)
+            crossed = sum(path.intersects_bbox(box, filled=False) for path in lines)
+            outside = box.width * box.height - _overlap(box, inside)
+            cost = 3 * covered + 0.4 * crossed + 0.01 * math.hypot(*offset) + (outside > 1) * 5
+            if best is None or cost < best[0] - 1e-9:
+                best = (cost, offset)
+        assert best is not None
+        text.set_position(best[1])
+        text.set_color(color)
+        taken.append(text.get_window_extent(renderer))
+
+
+def _offsets(letters: int) -> list[tuple[float, float]]:
+    side = 8 + 2.6 * letters
+    return [
+        (near * side * right, near * 11 * up)
+        for near in (1.0, 1.6)
+        for right, up in ((1, 0.6), (-1, 0.6), (1, -0.6), (-1, -0.6), (0, 1.1), (0, -1.1), (1, 0))
+    ]
+
+
+def _overlap(a: Bbox, b: Bbox) -> float:
+    shared = Bbox.intersection(a, b)
+    return 0.0 if shared is None else float(shared.width * shared.height)
+
+
+# Words and numbers ------------------------------------------------------------------------------
+
+
+def _planners(document: Mapping[str, Any]) -> list[str]:
+    swept = [point["planner"] for point in document.get("frontier") or []]
+    return [*document["planners"], *swept, *(r["planner"] for r in document.get("stepwise") or [])]
+
+
+def _legend(label: str) -> str:
+    return f"{label} (sees the judge)" if label.partition("/")[0] == "oracle" else label
+
+
+def _defined(*intervals: Mapping[str, Any] | None) -> bool:
+    return all(
+        at is not None and at["mean"] is not None and None not in at["ci95"] for at in intervals
+    )
+
+
+def _errors(intervals: Sequence[Mapping[str, Any]]) -> list[list[float]]:
+    return [
+        [at["mean"] - at["ci95"][0] for at in intervals],
+        [at["ci95"][1] - at["mean"] for at in intervals],
+    ]
+
+
+def _ends(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    for label in dict.fromkeys(row["planner"] for row in rows):
+        own = [r for r in rows if (r["planner"], r["quantity"]) == (label, "objective_log_prob")]
+        if own:
+            yield f"{label}: from {odds(own[0]['mean'])} to {odds(own[-1]['mean'])}"
+
+
+def _spoken(parts: Iterable[str]) -> str:
+    return "; ".join(parts) + "."
+
+
+def _svg(figure: Figure, name: str, title: str, description: str) -> str:
+    """Return the figure as an SVG element: no links, ids of its own, title and description."""
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": name}):
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None}, transparent=True)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    # Written for a file of its own; in a page it would style everything.
+    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
+    text = text.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
+    text = text.replace("xlink:href", "href").replace(INK, "currentColor")
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = re.sub(r"url\(#", f"url(#{name}-", text).replace('href="#', f'href="#{name}-')
+    text = re.sub(r"font: ([\d.]+px) [^;\"]*", rf"font: \1 {FONTS}", text)
+    opening, rest = text.split(">", 1)
+    opening = re.sub(r' (width|height|version)="[^"]*"', "", opening)
+    labelled = ' style="stroke-linejoin: round" role="img"'
+    labelled += f' aria-labelledby="{name}-title {name}-desc"'
+    return (
+        f'{opening}{labelled}><title id="{name}-title">{html.escape(title)}</title>'
+        f'<desc id="{name}-desc">{html.escape(description)}</desc>{rest}'
+    )
