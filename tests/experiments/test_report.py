@@ -28,7 +28,7 @@ def interval(mean: float | None, half: float = 0.02, n: int = 90) -> dict[str, A
 
 
 def planner(level: float, **given: float | None) -> dict[str, Any]:
-    means = {name: level for name in METRICS} | given
+    means = dict.fromkeys(METRICS, level) | given
     return {name: interval(value) for name, value in means.items()}
 
 
@@ -70,7 +70,7 @@ def make_document(**changes: Any) -> dict[str, Any]:
         | {"mrr": 0.1, "mrr_ci95": [0.05, 0.15], "n": 100},
         "pairs": 90,
         "planners": planners,
-        "coverage": {label: 0.25 for label in planners},
+        "coverage": dict.fromkeys(planners, 0.25),
         "subset": {"judge": "bert4rec", "pairs": 90, "planners": planners, "coverage": {}},
         "differences": {
             f"irn - {other}": {"accepted_sr@20": interval(0.4, 0.05)}
@@ -108,10 +108,7 @@ def make_document(**changes: Any) -> dict[str, Any]:
 
 def make_example(title: str = "The Last Rider", **changes: Any) -> Example:
     steps = (
-        Step(number=1, item=Item(title="Bridge"), log_prob=-3.0, rank=4, candidates=55)
-        | {}
-        if False
-        else Step(
+        Step(
             number=1,
             item=Item(title="Bridge", genres=("Crime", "Western")),
             log_prob=-3.0,
@@ -144,3 +141,160 @@ def make_example(title: str = "The Last Rider", **changes: Any) -> Example:
         "accepted": True,
     }
     return Example(**(given | changes))
+
+
+def test_a_page_says_every_planner_metric_and_figure() -> None:
+    page = render_report(make_document(), [make_example()])
+    for label in make_document()["planners"]:
+        assert f"{label}\n<span" in page
+    for name in METRICS:
+        assert f">{WORDS[name][0]}\n" in page
+        assert f"<dt>{WORDS[name][0]}</dt>" in page
+    assert page.count("<svg") == page.count("<desc") == 4
+    for text in ("g 4", "k 20", "looks through the judge, not a planner", "The Last Rider"):
+        assert text in page
+    for text in (
+        "1 in 1,100",
+        "rank 4 of 55",
+        "duplicate rows",
+        "f00d",
+        "A Processor",
+        "0.259"[2:4],
+    ):
+        assert text in page
+    assert "highest accepted SR@20 of 2 candidate(s)" in page
+
+
+def test_a_page_needs_nothing_from_outside_and_names_no_folder() -> None:
+    page = render_report(make_document(), [make_example()])
+    assert not re.findall(r"https?://", page.replace('xmlns="http://www.w3.org/2000/svg"', ""))
+    assert "<script" not in page
+    assert "/somewhere" not in page
+    assert "/home" not in page
+    assert "log.csv" in page
+
+
+def test_ids_are_unique_and_links_lead_somewhere() -> None:
+    page = render_report(make_document(), [make_example(), make_example("Other")])
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    for target in re.findall(r'(?:href="#|url\(#|labelledby=")([^")]+)', page):
+        assert set(target.split()) <= set(ids)
+
+
+def test_titles_are_text_and_nothing_else() -> None:
+    example = make_example(
+        HOSTILE, user_id=HOSTILE, history=(Item(title=HOSTILE, genres=(HOSTILE,)),)
+    )
+    document = make_document(name=HOSTILE)
+    document["planners"] = {HOSTILE: planner(0.4)} | document["planners"]
+    page = render_report(document, [example])
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert (
+        "49" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL).split("&lt;script")[1][:80]
+    )
+
+
+def test_undefined_numbers_are_a_dash() -> None:
+    nothing = {name: interval(None) for name in METRICS}
+    document = make_document()
+    document["planners"] = {"irn": nothing, "vanilla/sasrec": nothing}
+    document["stepwise"][0] |= {"mean": None, "low": None, "high": None, "n": 0}
+    document["stepwise"][1] |= {"low": None, "high": None, "n": 1}
+    document["frontier"][0] |= {"ioi": interval(None)}
+    document["subset"]["planners"] = document["planners"]
+    page = render_report(document, [make_example(history=(), steps=(), reached=False)])
+    assert "–" in page
+    assert "n = 0" in page
+    assert "nan" not in re.sub(r"[a-z]+nan|nan[a-z]+", "", page.lower())
+
+
+@pytest.mark.parametrize("missing", ["frontier", "stepwise", "second_judge", "subset"])
+def test_parts_may_be_missing(missing: str) -> None:
+    document = make_document()
+    del document[missing]
+    render_report(document, [])
+    render_report(make_document(**{missing: None}), [])
+
+
+def test_a_single_planner_alone() -> None:
+    document = make_document(planners={"mine": planner(0.3)}, frontier=[], stepwise=[])
+    for key in ("dial_choice", "dials", "differences", "paper_irn", "subset", "second_judge"):
+        del document[key]
+    page = render_report(document, [])
+    assert "mine shows the objective in 30.0% (28.0% to 32.0%)" in page
+    assert "<strong>" not in page
+    assert "No sweep over dials was made." in page
+
+
+def test_no_oracle() -> None:
+    document = make_document()
+    for part in (document, document["subset"], document["second_judge"]):
+        part["planners"] = {k: v for k, v in part["planners"].items() if k != "oracle"}
+    page = render_report(document, [])
+    assert "irn" in page
+    assert 'class="number aside"' in page  # the paper's column stays
+
+
+def test_the_file_is_written_and_read_back(tmp_path: Path) -> None:
+    document = json.loads(json.dumps(make_document()))
+    write_report(document, [make_example()], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page == render_report(document, [make_example()])
+    assert page.startswith("<!doctype html>")
+
+
+def test_bold_needs_a_clear_lead_over_every_honest_planner() -> None:
+    planners = make_document()["planners"]
+    differences = make_document()["differences"]
+    assert best_planner("ioi", planners, {}) == "irn"
+    assert best_planner("accepted_sr@20", planners, differences) == "irn"
+    assert best_planner("log_ppl", planners, {}) == "vanilla/sasrec"
+    # SR is 1 for whoever shows the objective at once.
+    assert best_planner("sr", planners, {}) == "irn"
+    assert best_planner("length", planners, {}) is None
+    level = {"irn": interval(0.0, 0.1)}
+    tied = {"irn - vanilla/sasrec": {"accepted_sr@20": level["irn"]}}
+    assert best_planner("accepted_sr@20", planners, differences | tied) is None
+    assert best_planner("ioi", {"a": planner(0.30), "b": planner(0.33)}, {}) is None
+
+
+def test_paired_differences_are_read_in_both_directions() -> None:
+    differences = {"irn - b": {"sr": interval(0.2, 0.05)}}
+    assert paired_difference("sr", "irn", "b", differences) == pytest.approx((0.2, 0.15, 0.25))
+    assert paired_difference("sr", "b", "irn", differences) == pytest.approx((-0.2, -0.25, -0.15))
+    assert paired_difference("sr", "b", "c", differences) is None
+
+
+def test_the_summary_is_honest_about_overlap_judge_and_oracle() -> None:
+    said = " ".join(summary(make_document()))
+    assert "irn is ahead by 35.0 to 45.0 points" in said
+    assert "No person was asked" in said
+    assert "bert4rec" in said
+    assert "not a planner" in said
+    close = make_document(
+        differences={"irn - vanilla/sasrec": {"accepted_sr@20": interval(0, 0.1)}}
+    )
+    assert "do not tell the two apart" in " ".join(summary(close))
+    behind = make_document(differences={})
+    behind["planners"]["direct"] = planner(0.9)
+    assert "direct is ahead, and the two intervals do not overlap" in " ".join(summary(behind))
+    assert summary({"planners": {}}) == ["This result has no planner to report on."]
+
+
+def test_a_row_on_fewer_pairs_says_so() -> None:
+    rows = table(
+        {"irn": planner(0.5) | {"log_ppl": interval(4.0, n=80)}, "oracle": planner(0.5)},
+        {},
+        {},
+        None,
+    )["rows"]
+    cells = {row["label"]: row["cells"] for row in rows}
+    assert cells["log(PPL)"][0]["n"] == 80
+    assert cells["IoI"][0]["n"] is None
+
+
+def test_times_of_like_stages_are_added() -> None:
+    given = {"plan irn 0123456789": 2.0, "plan irn abcdef0123": 3.0, "dials-0123456789": 1.0}
+    assert stages(given) == {"plan irn": 5.0, "dials": 1.0}

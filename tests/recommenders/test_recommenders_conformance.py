@@ -36,3 +36,23 @@ class TestIRN(RecommenderConformance):
     @pytest.fixture
     def model(self, irn: IRN) -> Recommender:
         return irn
+
+
+@pytest.mark.parametrize("tokens", [1, 40])
+def test_predictions_do_not_depend_on_how_windows_are_batched(
+    sasrec: SASRec, bert4rec: BERT4Rec, monkeypatch: pytest.MonkeyPatch, tokens: int
+) -> None:
+    rng = np.random.default_rng(1)
+    histories = Sequences.from_rows([rng.integers(1, 25, size=n) for n in (5, 0, 30, 5, 1, 8, 9)])
+    paths = histories.take(np.arange(6, -1, -1))
+    candidates, targets = rng.integers(1, 25, size=(7, 4)), rng.integers(1, 25, size=7)
+
+    def predict() -> list[torch.Tensor]:
+        found = [model.log_probs(histories) for model in (sasrec, bert4rec)]
+        found += [log_probs for _, _, log_probs in sasrec.read_paths(histories, paths)]
+        return [*found, sasrec.log_prob_after(histories, candidates, targets)]
+
+    expected = predict()
+    for module in (sasrec_module, bert4rec_module):
+        monkeypatch.setattr(module, "ENCODE_TOKENS", tokens)
+    torch.testing.assert_close(predict(), expected, atol=1e-5, rtol=0)

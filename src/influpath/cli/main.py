@@ -3,9 +3,7 @@
 Heavy imports (torch, polars) are made inside the commands, so that help is there at once.
 """
 
-import signal
 import sys
-from multiprocessing import parent_process
 from typing import Annotated
 
 import typer
@@ -14,11 +12,6 @@ from influpath.cli import data, doctor, evaluate, plan, runs, verify
 from influpath.cli.errors import drop_output
 from influpath.cli.logs import log_to_stderr
 from influpath.cli.options import DataDir, Settings, add_command
-
-# Training processes import this module before anything else.  Ctrl-C reaches them too, but only the
-# command itself answers it: it ends them.
-if parent_process() is not None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 app = typer.Typer(
     name="influpath",

@@ -135,7 +135,9 @@ def history_dataset(
             f"{log.name}: the model knows none of its items; its ids look like {items.ids[0]!r}."
         )
     if unknown:
-        logger.warning("%s: %d row(s) have items the model does not know.", log.name, unknown)
+        logger.warning(
+            "%s: %d row(s) left out, of items the model does not know.", log.name, unknown
+        )
     catalogue = described.catalogue if described is not None else log.catalogue
     known = catalogue.with_columns(item_id=_like(catalogue["item_id"], items))
     return Dataset(

@@ -141,7 +141,9 @@ def plan(
     if out is not None:
         write_paths(planned, out)
         reached = int(planned.outcomes["reached"].sum())
-        typer.echo(f"{out}: {wanted.height} path(s) by {chosen.label}, {reached} with the objective.")
+        typer.echo(
+            f"{out}: {wanted.height} path(s) by {chosen.label}, {reached} with the objective."
+        )
         return
     for row in wanted.head(SHOWN).iter_rows(named=True):
         show(path_table(known, row, planned, chosen.label))

@@ -104,16 +104,25 @@ class Example(FrozenConfig):
         return "objective not shown" if self.steps else "no path found"
 
 
-def example_paths(run: Run, count: int = 10, planner: str = "irn") -> list[Example]:
+def example_paths(run: Run, count: int = 10, planner: str | None = None) -> list[Example]:
     """Pick paths of a planner on the report pairs: the best, the median and random ones.
 
     The best are those with the highest gain in log P(objective), accepted objectives first; the
     median ones are those whose gain is nearest the median; the random ones are drawn with the
     run's seed.  Roughly 4 : 3 : 3, no path twice, fewer if there are fewer pairs.
 
+    Args:
+        run: Its judgements are used, or made.
+        count: How many paths.
+        planner: A planner's label; by default "irn", or the run's first planner if it has no IRN.
+
     Raises:
         ResultError: The run has no such planner, or it is the oracle, which is no planner.
     """
+    if planner is None:
+        planner = "irn" if "irn" in run.judgements else next(iter(run.judgements), None)
+    if planner is None:
+        return []
     if planner not in run.judgements:
         known = ", ".join(run.judgements)
         raise ResultError(f"examples: no planner {planner!r} in this run; it has {known}.")

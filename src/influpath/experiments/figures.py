@@ -14,7 +14,6 @@ from typing import Any, Literal, NamedTuple
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from matplotlib.transforms import Bbox
@@ -32,7 +31,7 @@ BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = (
     "#E69F00",
     "#56B4E9",
 )
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10,
@@ -112,9 +111,7 @@ def frontier_figure(document: Mapping[str, Any]) -> str:
                 elinewidth=0.7,
                 label=_legend(label),
             )
-            marks += [
-                (a, b, p["point"], look.color) for a, b, p in zip(x, y, own, strict=True)
-            ]
+            marks += [(a, b, p["point"], look.color) for a, b, p in zip(x, y, own, strict=True)]
         chosen = (document.get("subset") or {}).get("planners", {}).get("irn")
         if chosen and _defined(chosen["log_ppl"], chosen["ioi"]):
             axes.plot(
@@ -192,9 +189,7 @@ def stepwise_figure(document: Mapping[str, Any], align: Align) -> str:
             _odds_axis(axes, [r for r in everything if r["quantity"] == quantity])
         _count_panel(panels[2], rows, styles)
         panels[2].set_xlabel(
-            "step of the path"
-            if align == "start"
-            else "steps before the objective (0 shows it)"
+            "step of the path" if align == "start" else "steps before the objective (0 shows it)"
         )
         panels[2].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         _legend_above(figure, panels[0])
@@ -284,9 +279,7 @@ def _odds_axis(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
 
 
-def _count_panel(
-    axes: Axes, rows: Sequence[Mapping[str, Any]], styles: Mapping[str, Look]
-) -> None:
+def _count_panel(axes: Axes, rows: Sequence[Mapping[str, Any]], styles: Mapping[str, Look]) -> None:
     for label in dict.fromkeys(row["planner"] for row in rows):
         own = [r for r in rows if (r["planner"], r["quantity"]) == (label, "objective_log_prob")]
         look = styles[label]
@@ -315,8 +308,8 @@ def _label_points(
 ) -> None:
     """Write the dial beside each point, where it covers the least."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
+    canvas.draw()  # type: ignore[no-untyped-call]
+    renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
     inside = axes.get_window_extent(renderer)
     size = figure.dpi / 72
     at = [axes.transData.transform((x, y)) for x, y, _, _ in marks]
@@ -325,7 +318,7 @@ def _label_points(
     for x, y, name, color in marks:
         best: tuple[float, tuple[float, float]] | None = None
         text = axes.annotate(
-            name, (x, y), textcoords="offset points", ha="center", va="center", fontsize=9
+            name, (x, y), (0, 0), textcoords="offset points", ha="center", va="center", fontsize=9
         )
         text.set_in_layout(False)
         for offset in _offsets(len(name)):
@@ -397,7 +390,7 @@ def _svg(figure: Figure, name: str, title: str, description: str) -> str:
     """Return the figure as an SVG element: no links, ids of its own, title and description."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}):
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None}, transparent=True)
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

@@ -93,12 +93,12 @@ def render_report(document: Mapping[str, Any], examples: Sequence[Example]) -> s
         "grouped": lambda value: f"{value:,}" if isinstance(value, int) else value,
     }
     # What a document may lack stands there as nothing, so that the page can say so.
-    document = dict.fromkeys(OPTIONAL) | dict(document)
+    document = {**dict.fromkeys(OPTIONAL), **document}
     second = document.get("second_judge") or {}
     page = environment.get_template("report.html.j2")
     return page.render(
         document=document,
-        data=dict.fromkeys(("preset", "report", "fingerprint")) | document["data"],
+        data={"preset": None, "report": {}, "fingerprint": None} | document["data"],
         source=source_name(document),
         config=config_text(document),
         examples=examples,
@@ -390,7 +390,9 @@ def other_views(document: Mapping[str, Any], lead: str) -> list[str]:
             f"Under a second judge, {second['name']}, on {row_size(seen[lead]):,} of the pairs, "
             f"{lead} has it taken in {said_of(name, seen[lead])}"
         )
-        rest = [r for r in seen if r != lead and not is_oracle(r) and mean(seen[r], name) is not None]
+        rest = [
+            r for r in seen if r != lead and not is_oracle(r) and mean(seen[r], name) is not None
+        ]
         if rest:
             rival = max(rest, key=lambda label: seen[label][name]["mean"])
             sentence += f", the best other planner, {rival}, in {said_of(name, seen[rival])}"

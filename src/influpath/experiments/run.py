@@ -37,7 +37,7 @@ from influpath.planning.base import PlanBatch
 from influpath.planning.paths import Paths
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.model_files import WEIGHTS
-from influpath.registry import load_model, make_planner, recommender_class
+from influpath.registry import load_model, make_planner, planner_class, recommender_class
 
 logger = logging.getLogger("influpath")
 
@@ -71,8 +71,6 @@ class Run:
                 data.source, preset=data.preset, data_dir=self.data_dir, **data.options
             )
         logger.info("data: %s", ", ".join(f"{k} {v}" for k, v in dataset.stats().items()))
-        for reason, count in dataset.report.items():
-            logger.info("data: %s: %d", reason, count)
         return dataset
 
     @cached_property
@@ -154,6 +152,8 @@ class Run:
     ) -> Paths:
         """Plan, or read the paths planned before for the same inputs."""
         kind, _, name = label.partition("/")
+        # Spelled out, so that a default and the same value given are the same inputs.
+        dials = planner_class(kind).config_class.parse(dials, label).model_dump(mode="json")
         model: str | None = None
         if kind == ORACLE:
             model = self.model_hash("evaluator", judge.name)
@@ -168,6 +168,12 @@ class Run:
                 planned = plan(planner, pairs, self.split.train, self.config.max_length)
                 planned.write(path)
         return Paths.read(path, pairs)
+
+    def subset_paths(self, label: str, dials: dict[str, Any]) -> Paths:
+        """Return paths on the fixed subset, taken from those of all report pairs where they are."""
+        if label in self.config.planners and label != ORACLE and dials == self.dials_of(label):
+            return self.paths(label, self.report_pairs, dials, self.judge).of_pairs(self.subset)
+        return self.paths(label, self.subset, dials, self.judge)
 
     def judged(
         self, label: str, pairs: pl.DataFrame, dials: dict[str, Any], judge: Recommender
@@ -296,7 +302,8 @@ class Run:
         for label, name, dials in points:
             if label not in self.config.planners:
                 continue
-            judgement = self.judged(label, self.subset, dials, self.judge)
+            paths = self.subset_paths(label, dials)
+            judgement = judge_paths(self.judge, self.subset, paths, self.split.train)
             row = summarise({label: judgement}, self.config.seed).to_dict()["planners"][label]
             metrics = ("log_ppl", "ioi", "accepted_sr@20", "worst_step", "sr")
             result.append(

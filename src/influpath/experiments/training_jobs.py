@@ -1,7 +1,10 @@
 """Training several models at once, each in a process of its own on one thread."""
 
 import logging
+import os
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import dataclass
@@ -82,11 +85,14 @@ def run_jobs(jobs: Sequence[TrainingJob], workers: int) -> None:
 def train_model(job: TrainingJob) -> None:
     """Train one model on one thread; resume from its checkpoint if there is one."""
     torch.set_num_threads(1)
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     job.directory.mkdir(parents=True, exist_ok=True)
-    log_to(job.directory / "train.log", job.label)
+    # The parent has said all there is to say about the data.
+    logging.getLogger("influpath").setLevel(logging.ERROR)
     dataset = load_dataset(
         job.data.source, preset=job.data.preset, data_dir=job.data_dir, **job.data.options
     )
+    log_to(job.directory / "train.log", job.label)
     checkpoint = job.directory / "checkpoint.safetensors"
     model = recommender_class(job.kind)(**job.settings)
     model.fit(leave_last_out(dataset).train, checkpoint=checkpoint)
@@ -99,10 +105,18 @@ def train_model(job: TrainingJob) -> None:
         raise
 
 
+def end_with_parent(parent: int) -> None:
+    """End this process when its parent is gone, so that a killed run leaves nothing at work."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
 def log_to(path: Path, label: str) -> None:
     """Send the progress of this process to a file and to standard error, under its label."""
     package = logging.getLogger("influpath")
     package.setLevel(logging.INFO)
+    package.propagate = False
     for handler in list(package.handlers):
         package.removeHandler(handler)
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr), logging.FileHandler(path)]

@@ -125,6 +125,7 @@ class Planner(ABC):
     """Picks the next path item: ``F(s_h, i_t, s_p)`` of Algorithm 1, for a batch of rows."""
 
     name: ClassVar[str]
+    config_class: ClassVar[type[FrozenConfig]]
     config: FrozenConfig
     # What the constructor takes first: a fitted model, the judge, or the catalogue.
     built_from: ClassVar[Literal["model", "judge", "items"]] = "model"

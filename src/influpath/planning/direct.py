@@ -22,6 +22,7 @@ class DirectPlanner(Planner):
     """
 
     name: ClassVar[str] = "direct"
+    config_class: ClassVar[type[FrozenConfig]] = DirectConfig
     built_from = "items"
 
     def __init__(self, items: IdMap, config: DirectConfig | None = None) -> None:

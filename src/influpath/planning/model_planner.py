@@ -3,7 +3,7 @@
 Shape suffixes: B rows, I catalogue items.
 """
 
-from typing import ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -25,7 +25,6 @@ class ModelPlanner(Planner, Generic[Config]):
         dials: the same as keywords.
     """
 
-    config_class: ClassVar[type[FrozenConfig]]
     config: Config
 
     def __init__(self, model: Recommender, config: Config | None = None, **dials: object) -> None:

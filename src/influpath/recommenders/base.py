@@ -198,8 +198,8 @@ class Recommender(ABC):
             )
         if not frames:
             none = self.items.series("item_id", np.empty(0, dtype=np.int64))
-            types = {"user_id": names.dtype, "item_id": none.dtype, "score": pl.Float32}
-            return pl.DataFrame(schema=types | {"rank": pl.Int64})
+            columns = [("user_id", names.dtype), ("item_id", none.dtype)]
+            return pl.DataFrame(schema=[*columns, ("score", pl.Float32), ("rank", pl.Int64)])
         return pl.concat(frames).filter(pl.col("score").is_finite())
 
     def encode(self, histories: Sequences | Sequence[Sequence[Any]]) -> Sequences:

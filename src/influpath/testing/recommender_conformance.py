@@ -28,26 +28,30 @@ class RecommenderConformance:
     Attributes:
         recommender: The class to test.
         settings: Keywords that make it train within a second or two.
+        fitted: The fitted models of all subclasses.
     """
 
     recommender: ClassVar[type[Recommender]]
     settings: ClassVar[dict[str, Any]] = {}
+    fitted: ClassVar[dict[type, Recommender]] = {}
 
-    @pytest.fixture(scope="session")
+    @pytest.fixture
     def dataset(self) -> Dataset:
         """The dataset to train on."""
         return tiny_dataset()
 
     @pytest.fixture
     def model(self, dataset: Dataset) -> Recommender:
-        """A fitted model; override it to reuse one."""
-        return self.recommender(**self.settings).fit(dataset)
+        """A fitted model, trained once for all tests of a subclass."""
+        if type(self) not in self.fitted:
+            self.fitted[type(self)] = self.recommender(**self.settings).fit(dataset)
+        return self.fitted[type(self)]
 
     @pytest.fixture
     def histories(self, dataset: Dataset) -> Sequences:
         """Histories of all lengths: the dataset's, an empty one, one item, and a long one."""
         rows = [dataset.sequences.row(r) for r in range(12)]
-        long = np.arange(70) % len(dataset.items) + 1
+        long = np.arange(70) % (len(dataset.items) - 4) + 1
         return Sequences.from_rows([*rows, [], [3], long])
 
     @pytest.fixture

@@ -128,7 +128,7 @@ def train(
     identity = dict(identity or {})
     if checkpoint is not None and checkpoint.exists():
         state = read_state(checkpoint)
-        if state["identity"] != identity:
+        if state.get("identity") != identity:
             raise ModelFileError(
                 f"{checkpoint}: was written for another configuration, seed or dataset; delete it "
                 "or choose another folder."

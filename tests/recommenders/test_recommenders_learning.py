@@ -1,0 +1,108 @@
+"""The models learn what there is to learn; item2vec finds neighbours."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from influpath.data.dataset import Dataset
+from influpath.data.ids import IdMap
+from influpath.data.sequences import Sequences
+from influpath.recommenders.base import Recommender
+from influpath.recommenders.bert4rec import BERT4Rec
+from influpath.recommenders.item2vec import item2vec
+from influpath.recommenders.neural import NextItemTask
+from influpath.recommenders.sasrec import SASRec
+
+ITEMS = 15
+
+
+def walk(start: int, length: int) -> list[int]:
+    """Walk the ring of items in steps of 4: the next item follows from the last one alone."""
+    return [(start + 4 * step) % ITEMS + 1 for step in range(length)]
+
+
+@pytest.fixture(scope="module")
+def ring() -> Dataset:
+    rows = [walk(user, 12 + user % 10) for user in range(60)]
+    ids = [f"i{n}" for n in range(ITEMS)]
+    return Dataset(
+        name="ring",
+        preset="custom",
+        sequences=Sequences.from_rows(rows),
+        users=IdMap(range(60), 0, "user"),
+        items=IdMap(ids, 1, "item"),
+        catalogue=pl.DataFrame({"item_id": ids, "title": None, "genres": None}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("recommender", "epochs"), [(SASRec, 12), (BERT4Rec, 40)], ids=["sasrec", "bert4rec"]
+)
+def test_a_deterministic_ring_is_learned(
+    ring: Dataset, recommender: type[Recommender], epochs: int
+) -> None:
+    # One validation, at the end: HR@20 is perfect long before HR@1 is.
+    training: dict[str, Any] = {
+        "epochs": epochs,
+        "learning_rate": 1e-2,
+        "validate_every": epochs,
+    }
+    model = recommender(
+        embedding_size=24, max_length=12, batch_tokens=128, dropout=0.1, training=training
+    ).fit(ring)
+    histories = Sequences.from_rows([walk(start, 2 + start % 8) for start in range(ITEMS)])
+    expected = [walk(start, 3 + start % 8)[-1] for start in range(ITEMS)]
+    log_probs_RI = model.log_probs(histories)
+    hits = (log_probs_RI.argmax(1) + 1).numpy() == np.array(expected)
+    assert hits.mean() >= 0.93
+    assert model.history["epochs"][-1]["loss"] < model.history["epochs"][0]["loss"] / 2
+    assert model.history["epochs"][-1]["mrr"] > 0.9
+    assert model.history["epochs"][-1]["hr@20"] == 1.0
+
+
+def test_validation_items_are_left_out_of_training(tiny: Dataset) -> None:
+    model = SASRec(embedding_size=8, max_length=8)
+    model._items, model._users = tiny.items, tiny.users
+    model.module = model._build()
+    task = NextItemTask(model, tiny)
+    shorter = np.flatnonzero(task.sequences.lengths < tiny.sequences.lengths)
+    assert len(shorter) == round(0.1 * len(tiny.users))
+    assert task.targets.tolist() == tiny.sequences.take(shorter).last().tolist()
+    for row, kept in zip(shorter, range(len(shorter)), strict=True):
+        whole = tiny.sequences.row(row).tolist()
+        assert [*task.sequences.row(row).tolist(), task.targets[kept]] == whole
+        assert task.histories.row(kept).tolist() == whole[:-1]
+    others = np.setdiff1d(np.arange(len(tiny.users)), shorter)
+    kept_whole = task.sequences.take(others).values
+    assert kept_whole.tolist() == tiny.sequences.take(others).values.tolist()
+
+
+def test_validation_users_are_the_same_for_every_seed(tiny: Dataset) -> None:
+    targets = []
+    for seed in (1, 2):
+        model = SASRec(embedding_size=8, max_length=8, seed=seed)
+        model._items, model._users = tiny.items, tiny.users
+        model.module = model._build()
+        targets.append(NextItemTask(model, tiny).targets.tolist())
+    assert targets[0] == targets[1]
+
+
+def test_item2vec_puts_neighbours_together() -> None:
+    # Two groups of items that never meet; item 21 is never seen.
+    rng = np.random.default_rng(0)
+    rows = [rng.permutation(10) + 1 + 10 * (user % 2) for user in range(200)]
+    vectors = item2vec(Sequences.from_rows(rows), items=21, size=8, seed=1, epochs=30)
+    assert vectors.shape == (22, 8)
+    assert vectors.dtype == np.float32
+    assert not vectors[[0, 21]].any()
+    unit = torch.nn.functional.normalize(torch.from_numpy(vectors[1:21]), dim=1)
+    cosines = unit @ unit.T
+    within = (cosines[:10, :10].mean() + cosines[10:, 10:].mean()) / 2
+    assert within > cosines[:10, 10:].mean() + 0.3
+    again = item2vec(Sequences.from_rows(rows), items=21, size=8, seed=1, epochs=30)
+    other = item2vec(Sequences.from_rows(rows), items=21, size=8, seed=2, epochs=30)
+    assert np.array_equal(vectors, again)
+    assert not np.array_equal(vectors, other)
