@@ -54,3 +54,10 @@ def bert4rec(tiny: Dataset) -> BERT4Rec:
 @pytest.fixture(scope="session")
 def irn(tiny: Dataset) -> IRN:
     return IRN(**TINY_IRN).fit(tiny)
+
+
+@pytest.fixture(scope="session")
+def learned_irn() -> IRN:
+    """Trained long enough to head for its objective; knows the users and items of ``tiny``."""
+    training = {"epochs": 14, "learning_rate": 1e-2, "patience": 14}
+    return IRN(**{**TINY_IRN, "training": training}).fit(tiny_dataset(users=100))

@@ -1,15 +1,17 @@
 """Recommenders and planners by name, found by entry point: in tree or in another package."""
 
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from influpath.data.ids import IdMap
 from influpath.errors import ConfigError
 from influpath.planning.base import Planner
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.model_files import read_model
+
+Base = TypeVar("Base")
 
 RECOMMENDERS, PLANNERS = "influpath.recommenders", "influpath.planners"
 
@@ -25,10 +27,7 @@ def recommender_class(name: str) -> type[Recommender]:
     Raises:
         ConfigError: No such recommender is installed.
     """
-    loaded = find(RECOMMENDERS, "recommender", name).load()
-    if not (isinstance(loaded, type) and issubclass(loaded, Recommender)):
-        raise ConfigError(f"the entry point of recommender {name!r} is not a Recommender class.")
-    return loaded
+    return find_class(RECOMMENDERS, Recommender, name)  # type: ignore[type-abstract]
 
 
 def planner_class(name: str) -> type[Planner]:
@@ -37,10 +36,7 @@ def planner_class(name: str) -> type[Planner]:
     Raises:
         ConfigError: No such planner is installed.
     """
-    loaded = find(PLANNERS, "planner", name).load()
-    if not (isinstance(loaded, type) and issubclass(loaded, Planner)):
-        raise ConfigError(f"the entry point of planner {name!r} is not a Planner class.")
-    return loaded
+    return find_class(PLANNERS, Planner, name)  # type: ignore[type-abstract]
 
 
 def make_planner(
@@ -92,9 +88,15 @@ def load_model(directory: str | Path) -> Recommender:
     return recommender_class(content.kind).from_file(content, directory)
 
 
-def find(group: str, what: str, name: str) -> EntryPoint:
-    """Return an entry point by name, or say which names there are."""
+def find_class(group: str, base: type[Base], name: str) -> type[Base]:
+    """Return a registered class by name, or say which names there are."""
+    what = base.__name__.lower()
     for point in entry_points(group=group):
         if point.name == name:
-            return point
+            loaded = point.load()
+            if not (isinstance(loaded, type) and issubclass(loaded, base)):
+                raise ConfigError(
+                    f"the entry point of {what} {name!r} is no {base.__name__} class."
+                )
+            return loaded
     raise ConfigError(f"{what} {name!r} is not installed; there are: {', '.join(names(group))}.")

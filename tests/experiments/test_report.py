@@ -8,12 +8,13 @@ import pytest
 from influpath.evaluation.metrics import METRICS
 from influpath.experiments.examples import Example, Item, Step
 from influpath.experiments.report import (
-    WORDS,
     best_planner,
+    findings,
+    grounds,
+    label_of,
     paired_difference,
     render_report,
     stages,
-    summary,
     table,
     write_report,
 )
@@ -148,8 +149,8 @@ def test_a_page_says_every_planner_metric_and_figure() -> None:
     for label in make_document()["planners"]:
         assert f"{label}\n<span" in page
     for name in METRICS:
-        assert f">{WORDS[name][0]}\n" in page
-        assert f"<dt>{WORDS[name][0]}</dt>" in page
+        assert f">{label_of(name)}\n" in page
+        assert f"<dt>{label_of(name)}</dt>" in page
     assert page.count("<svg") == page.count("<desc") == 4
     for text in ("g 4", "k 20", "looks through the judge, not a planner", "The Last Rider"):
         assert text in page
@@ -212,10 +213,10 @@ def test_undefined_numbers_are_a_dash() -> None:
 
 @pytest.mark.parametrize("missing", ["frontier", "stepwise", "second_judge", "subset"])
 def test_parts_may_be_missing(missing: str) -> None:
+    # A document that lacks it and one that holds nothing there are the same.
     document = make_document()
     del document[missing]
-    render_report(document, [])
-    render_report(make_document(**{missing: None}), [])
+    assert render_report(document, []) == render_report(make_document(**{missing: None}), [])
 
 
 def test_a_single_planner_alone() -> None:
@@ -268,19 +269,21 @@ def test_paired_differences_are_read_in_both_directions() -> None:
 
 
 def test_the_summary_is_honest_about_overlap_judge_and_oracle() -> None:
-    said = " ".join(summary(make_document()))
+    said = " ".join(findings(make_document()) + grounds(make_document()))
     assert "irn is ahead by 35.0 to 45.0 points" in said
     assert "No person was asked" in said
     assert "bert4rec" in said
     assert "not a planner" in said
+    assert "Under a second judge, sasrec, on 90 pairs" in said
+    assert "Clearly ahead of all others are irn in SR, accepted SR@20" in said
     close = make_document(
         differences={"irn - vanilla/sasrec": {"accepted_sr@20": interval(0, 0.1)}}
     )
-    assert "do not tell the two apart" in " ".join(summary(close))
+    assert "do not tell the two apart" in " ".join(findings(close))
     behind = make_document(differences={})
     behind["planners"]["direct"] = planner(0.9)
-    assert "direct is ahead, and the two intervals do not overlap" in " ".join(summary(behind))
-    assert summary({"planners": {}}) == ["This result has no planner to report on."]
+    assert "direct is ahead, and the two intervals do not overlap" in " ".join(findings(behind))
+    assert findings({"planners": {}}) == ["This result has no planner to report on."]
 
 
 def test_a_row_on_fewer_pairs_says_so() -> None:

@@ -56,3 +56,10 @@ def test_predictions_do_not_depend_on_how_windows_are_batched(
     for module in (sasrec_module, bert4rec_module):
         monkeypatch.setattr(module, "ENCODE_TOKENS", tokens)
     torch.testing.assert_close(predict(), expected, atol=1e-5, rtol=0)
+
+
+def test_bert4rec_encodes_the_asked_position_alone(bert4rec: BERT4Rec) -> None:
+    items = torch.tensor([[0, 0, 3, 25], [4, 5, 6, 25], [0, 0, 0, 25]])
+    with torch.no_grad():
+        whole, last = bert4rec.module(items), bert4rec.module(items, only_last=True)
+    torch.testing.assert_close(last, whole[:, -1:], atol=1e-5, rtol=0)

@@ -13,6 +13,13 @@ import numpy.typing as npt
 IntArray = npt.NDArray[np.int64]
 
 
+def count_up(counts: npt.NDArray[Any]) -> IntArray:
+    """Return 0, 1, ..., count - 1 for each count, one after the other: int64 [sum of counts]."""
+    ends = np.cumsum(counts, dtype=np.int64)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total, dtype=np.int64) - np.repeat(ends - counts, counts)
+
+
 @dataclass(frozen=True, eq=False)
 class Sequences:
     """Rows of item numbers (1..n) of different lengths.

@@ -229,7 +229,7 @@ def render_example(example: Example) -> RenderableType:
     table.add_column("item", overflow="fold", ratio=3)
     table.add_column("genres", overflow="fold", ratio=2, style="dim")
     table.add_column("would the user take it?", no_wrap=True)
-    table.add_column("interest in the objective before", no_wrap=True)
+    table.add_column("the objective, before", no_wrap=True)
     if example.history:
         last = example.history[-1]
         table.add_row("", Text(last.title), _genres(last), "last in the history", "")

@@ -23,14 +23,8 @@ from influpath.experiments.examples import odds
 # Stands for the page's text colour while drawing, and is replaced by it afterwards.
 INK = "#010203"
 # Okabe-Ito, the colours that are told apart by (nearly) everyone; yellow is too pale for lines.
-BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-)
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = COLORS
 STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -48,7 +42,7 @@ STYLE: Any = {
     "figure.constrained_layout.use": True,
 }
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-WIDTH = 5.6
+WIDTH = 5.0
 Align = Literal["start", "arrival"]
 
 
@@ -91,7 +85,7 @@ def frontier_figure(document: Mapping[str, Any]) -> str:
         return ""
     styles = looks(_planners(document))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 4.6))
+        figure = Figure(figsize=(WIDTH, 4.5))
         axes = figure.subplots()
         marks: list[tuple[float, float, str, str]] = []
         for label in dict.fromkeys(p["planner"] for p in points):
@@ -125,12 +119,14 @@ def frontier_figure(document: Mapping[str, Any]) -> str:
                 linestyle="none",
                 label="irn at the chosen dials",
             )
-        axes.set_xlabel("log(PPL): mean surprise of the path items in nats (left is smoother)")
+            # Without a name, so that only the labels of others keep off it.
+            marks += [(chosen["log_ppl"]["mean"], chosen["ioi"]["mean"], "", "")]
+        axes.set_xlabel("log(PPL): mean surprise of the path items in nats\n(left is smoother)")
         axes.set_ylabel("IoI: growth of interest in nats (up is more)")
         axes.margins(0.08)
         axes.axhline(0, color=INK, linewidth=0.6, alpha=0.5)
         _legend_above(figure, axes)
-        _label_points(figure, axes, [mark for mark in marks if mark[2]])
+        _label_points(figure, axes, marks)
         return _svg(
             figure,
             "frontier",
@@ -270,9 +266,10 @@ def _odds_axis(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     bottom, top = math.exp(min(ends) - 0.3), math.exp(max(ends) + 0.3)
     axes.set_yscale("log")
     axes.set_ylim(bottom, top)
-    # Few decades want ticks in between.
-    wide = math.log10(top / bottom) > 2
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    # Few decades want ticks in between: 1 in 100, 1 in 300, 1 in 1,000.
+    decades = math.log10(top / bottom)
+    between = (1.0,) if decades > 3 else (1.0, 10 / 3) if decades > 1.3 else (1.0, 2.0, 5.0)
+    axes.yaxis.set_major_locator(LogLocator(subs=between))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: odds(math.log(value))))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_minor_formatter(NullFormatter())
@@ -294,12 +291,14 @@ def _count_panel(axes: Axes, rows: Sequence[Mapping[str, Any]], styles: Mapping[
     axes.set_title("paths behind each mean (n)", loc="left")
     axes.set_ylim(0, 1.12 * max((r["n"] for r in rows), default=1))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=3))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
 def _legend_above(figure: Figure, axes: Axes) -> None:
     """Put the legend above all panels, where it covers no data."""
     handles, labels = axes.get_legend_handles_labels()
-    columns = 1 if max(map(len, labels)) > 26 else 2 if len(labels) in (2, 4) else 3
+    longest = max(map(len, labels))
+    columns = 3 if longest < 16 and len(labels) != 4 else 2 if longest < 30 else 1
     figure.legend(handles, labels, loc="outside upper left", ncols=columns, fontsize=9.5)
 
 
@@ -314,8 +313,12 @@ def _label_points(
     size = figure.dpi / 72
     at = [axes.transData.transform((x, y)) for x, y, _, _ in marks]
     lines = [line.get_path().transformed(line.get_transform()) for line in axes.get_lines()]
-    taken = [Bbox.from_bounds(x - 4 * size, y - 4 * size, 8 * size, 8 * size) for x, y in at]
+    for bars in axes.collections:
+        lines += [bar.transformed(bars.get_transform()) for bar in bars.get_paths()]
+    taken = [Bbox.from_bounds(x - 6 * size, y - 6 * size, 12 * size, 12 * size) for x, y in at]
     for x, y, name, color in marks:
+        if not name:
+            continue
         best: tuple[float, tuple[float, float]] | None = None
         text = axes.annotate(
             name, (x, y), (0, 0), textcoords="offset points", ha="center", va="center", fontsize=9
@@ -327,7 +330,7 @@ def _label_points(
             covered = sum(_overlap(box, other) for other in taken) / (box.width * box.height)
             crossed = sum(path.intersects_bbox(box, filled=False) for path in lines)
             outside = box.width * box.height - _overlap(box, inside)
-            cost = 3 * covered + 0.4 * crossed + 0.01 * math.hypot(*offset) + (outside > 1) * 5
+            cost = 3 * covered + 0.4 * crossed + 0.02 * math.hypot(*offset) + (outside > 1) * 5
             if best is None or cost < best[0] - 1e-9:
                 best = (cost, offset)
         assert best is not None
@@ -337,12 +340,9 @@ def _label_points(
 
 
 def _offsets(letters: int) -> list[tuple[float, float]]:
-    side = 8 + 2.6 * letters
-    return [
-        (near * side * right, near * 11 * up)
-        for near in (1.0, 1.6)
-        for right, up in ((1, 0.6), (-1, 0.6), (1, -0.6), (-1, -0.6), (0, 1.1), (0, -1.1), (1, 0))
-    ]
+    side = 7 + 2.6 * letters
+    around = ((1, 0.7), (-1, 0.7), (1, -0.7), (-1, -0.7), (0, 1.1), (0, -1.1), (1, 0), (-1, 0))
+    return [(near * side * x, near * 12 * y) for near in (1.0, 1.5, 2.0) for x, y in around]
 
 
 def _overlap(a: Bbox, b: Bbox) -> float:
@@ -399,6 +399,9 @@ def _svg(figure: Figure, name: str, title: str, description: str) -> str:
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
     text = text.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
     text = text.replace("xlink:href", "href").replace(INK, "currentColor")
+    # A page may say lighter ones for a dark background.
+    for number, color in enumerate(COLORS):
+        text = text.replace(color.lower(), f"var(--series-{number}, {color})")
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r"url\(#", f"url(#{name}-", text).replace('href="#', f'href="#{name}-')
     text = re.sub(r"font: ([\d.]+px) [^;\"]*", rf"font: \1 {FONTS}", text)

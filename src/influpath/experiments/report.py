@@ -20,46 +20,21 @@ from influpath.experiments.figures import frontier_figure, stepwise_figure, succ
 from influpath.files import atomic_path
 
 LEAD, FLOOR, ORACLE = "irn", "direct", "oracle"
-NOTES = {
-    "irn": "the influence network, at the dials chosen below",
-    "vanilla": "the recommender alone: ignores the objective, the yardstick of smoothness",
-    "rec2inf": "re-ranks the recommender's top items by nearness to the objective",
-    "direct": "shows the objective at once: the floor, SR 100% by definition",
-    "oracle": "looks through the judge, not a planner",
-}
-# How a metric is called, its unit, and what it says to somebody who has not met it.
-WORDS = {
-    "sr": ("SR", "%", "Showing is easy: anyone can show the objective last."),
-    "accepted_sr@20": (
-        "accepted SR@20",
-        "%",
-        "The success that cannot be faked: shown at a moment when the user would take it.",
-    ),
-    "accepted_sr@100": ("accepted SR@100", "%", "The same with a more patient user."),
-    "ioi": (
-        "IoI",
-        "nats",
-        "Interest won. One nat makes the objective 2.7 times as likely, two nats 7.4 times.",
-    ),
-    "ior": ("IoR", "places", "The same, as a climb in the user's own ranking of all items."),
-    "log_ppl": (
-        "log(PPL)",
-        "nats",
-        "How surprising the path is: 4 nats are as a choice among 55 equally likely items, 5 nats "
-        "among 148.",
-    ),
-    "worst_step": ("worst step", "nats", "A path is as smooth as its worst step."),
-    "acceptance@20": ("acceptance@20", "%", "How much of the path the user would take."),
-    "arrival@20": ("arrival@20", "%", "Whether the user is brought there at all."),
-    "length": ("length", "items", "A path ends when it shows the objective."),
-    "repeat_rate": ("repeat rate", "%", "Anything but 0 is a fault of the planner."),
-}
-
-DIALS = {
-    "w_t": "weight of the objective in the network’s attention",
-    "guidance": "how much of the objective’s pull is added to the plain forecast; 1 is none extra",
-    "pace": "how much earlier than due the path heads for the objective",
-    "floor": "only items among the network’s own top so many may be shown; 0 is no floor",
+# How metrics are called, and their units.
+LABELS = {
+    "sr": ("SR", "%"),
+    "accepted_sr@20": ("accepted SR@20", "%"),
+    "accepted_sr@100": ("accepted SR@100", "%"),
+    "ioi": ("IoI", "nats"),
+    "ior": ("IoR", "places"),
+    "log_ppl": ("log(PPL)", "nats"),
+    "worst_step": ("worst step", "nats"),
+    "acceptance@20": ("acceptance@20", "%"),
+    "arrival@20": ("arrival@20", "%"),
+    "length": ("length", "items"),
+    "repeat_rate": ("repeat rate", "%"),
+    "hr@20": ("HR@20", "%"),
+    "mrr": ("MRR", ""),
 }
 OPTIONAL = ("subset", "dials", "hardware", "versions", "seed", "dial_choice")
 
@@ -102,7 +77,8 @@ def render_report(document: Mapping[str, Any], examples: Sequence[Example]) -> s
         source=source_name(document),
         config=config_text(document),
         examples=examples,
-        summary=summary(document),
+        findings=findings(document),
+        grounds=grounds(document),
         lead=lead_of(document["planners"]),
         max_length=document["config"]["max_length"],
         table=table(
@@ -121,16 +97,11 @@ def render_report(document: Mapping[str, Any], examples: Sequence[Example]) -> s
             "arrival": Markup(stepwise_figure(document, "arrival")),
             "success": Markup(success_figure(document)),
         },
-        metrics=[
-            (WORDS[name][0], metric, WORDS[name][2])
-            for name, metric in METRICS.items()
-            if name in WORDS
-        ],
+        metrics=[(label_of(name), name, metric.description) for name, metric in METRICS.items()],
         models=models(document),
         stages=stages(document.get("seconds") or {}),
         next_item=next_item(document),
-        meanings=DIALS,
-        words={name: words[0] for name, words in WORDS.items()},
+        label_of=label_of,
         candidate_metrics=("accepted_sr@20", "ioi", "log_ppl", "worst_step"),
         number=number,
     )
@@ -164,7 +135,7 @@ def table(
         known = METRICS.get(name)
         rows.append(
             {
-                "label": WORDS[name][0] if name in WORDS else name,
+                "label": label_of(name),
                 "unit": unit(name),
                 "better": None if known is None else known.higher_is_better,
                 "cells": [
@@ -190,7 +161,7 @@ def table(
         )
     return {
         "planners": [
-            {"label": label, "note": note(label), "n": sizes[label], "oracle": is_oracle(label)}
+            {"label": label, "kind": kind(label), "n": sizes[label], "oracle": is_oracle(label)}
             for label in planners
         ],
         "rows": rows,
@@ -308,57 +279,97 @@ def stages(seconds: Mapping[str, float]) -> dict[str, float]:
 # Words ------------------------------------------------------------------------------------------
 
 
-def summary(document: Mapping[str, Any]) -> list[str]:
+def findings(document: Mapping[str, Any]) -> list[str]:
     """Return the findings as sentences, computed from the figures."""
     planners = document["planners"]
     lead = lead_of(planners)
     if lead is None:
         return ["This result has no planner to report on."]
     row, longest = planners[lead], document["config"]["max_length"]
-    size = row_size(row)
     said = [
         f"Can a user be led, in at most {longest} acceptable recommendations, to an item that they "
-        f"would not pick today? On {size:,} users of {source_name(document)}, each with an "
-        f"objective drawn by chance, {lead} shows the objective in {said_of('sr', row)} of its "
-        f"paths, and in {said_of('accepted_sr@20', row)} the user would take it at that moment."
+        f"would not pick today? For {row_size(row):,} users, each with an objective drawn by "
+        f"chance, {lead} shows the objective in {said_of('sr', row)} of its paths, and in "
+        f"{said_of('accepted_sr@20', row)} the user would take it at that moment."
     ]
-    others = [label for label in planners if label != lead and not is_oracle(label)]
-    others = [label for label in others if mean(planners[label], "accepted_sr@20") is not None]
-    if others and mean(row, "accepted_sr@20") is not None:
-        rival = max(others, key=lambda label: planners[label]["accepted_sr@20"]["mean"])
+    rival = rival_of(lead, planners)
+    if rival is not None:
         said.append(compared(lead, rival, planners, document.get("differences") or {}))
     gained, surprise = mean(row, "ioi"), mean(row, "log_ppl")
     if gained is not None:
-        times = math.exp(abs(gained))
-        way = "as likely" if gained >= 0 else "less likely"
         said.append(
-            f"Before it is shown, the objective has become {times:,.1f} times {way} in the "
-            f"geometric mean over users (IoI {gained:.2f} nats)."
+            "Just before it is shown, or at the end of a failed path, the objective is "
+            f"{math.exp(gained):,.1f} times as likely as before the path, in the geometric mean "
+            f"(IoI {gained:.2f} nats)."
         )
     if surprise is not None:
-        sentence = f"The items of the path are as surprising as a choice among {choices(surprise)}"
+        sentence = f"The path is as surprising as a choice among {choices(surprise)} at each step"
         plain = next((label for label in planners if kind(label) == "vanilla"), None)
         usual = mean(planners[plain], "log_ppl") if plain else None
         if plain != lead and usual is not None:
-            sentence += (
-                f"; for {plain}, which follows the user and ignores the objective, it is "
-                f"{choices(usual)}"
-            )
+            sentence += f"; {plain}, which ignores the objective, among {choices(usual)}"
         said.append(f"{sentence}.")
+    return said + first_in(planners, document.get("differences") or {})
+
+
+def first_in(planners: Mapping[str, Any], differences: Mapping[str, Any]) -> list[str]:
+    """Say which planner stands clear of every other in which metrics."""
+    first: dict[str, list[str]] = {}
+    for name in METRICS:
+        best = best_planner(name, planners, differences)
+        if best is not None:
+            first.setdefault(best, []).append(label_of(name))
+    if not first:
+        return []
+    clauses = (f"{label} in {', '.join(first[label])}" for label in planners if label in first)
+    return [f"Clearly ahead of all others are {'; '.join(clauses)}."]
+
+
+def grounds(document: Mapping[str, Any]) -> list[str]:
+    """Return what the findings rest on: the judge, the second judge, the yardstick."""
+    planners, name = document["planners"], "accepted_sr@20"
+    lead = lead_of(planners)
+    if lead is None:
+        return []
     judge = document.get("evaluator") or {}
     opinion = (
-        "No person was asked: what a user would take is the opinion of a stand-in, the judge "
-        f"{document['judge']}, a recommender trained apart from every planner; “take” means that "
-        "the item is among its 20 likeliest."
+        "No person was asked. What a user would take is the opinion of a stand-in, the judge "
+        f"{document['judge']}, a recommender trained apart from every planner: a user takes what "
+        "is among its 20 likeliest items."
     )
     if judge.get("hr@20") is not None:
         opinion += (
-            f" It has the item that a user really chose next among those 20 for "
-            f"{100 * judge['hr@20']:.0f}% of users."
+            f" For {100 * judge['hr@20']:.0f}% of users the item that they really chose next is "
+            "among those 20."
         )
-    said.append(opinion)
-    said += other_views(document, lead)
+    said = [opinion]
+    second = document.get("second_judge") or {}
+    seen = second.get("planners", {})
+    if mean(seen.get(lead), name) is not None:
+        sentence = (
+            f"Under a second judge, {second['name']}, on {row_size(seen[lead]):,} pairs, {lead} "
+            f"has its objective taken in {said_of(name, seen[lead])}."
+        )
+        rival = rival_of(lead, seen)
+        said.append(f"{sentence} {compared(lead, rival, seen, {})}" if rival else sentence)
+    oracle = next((label for label in planners if is_oracle(label)), None)
+    if oracle and mean(planners[oracle], name) is not None:
+        said.append(
+            f"The {oracle}, which looks through the judge itself and so is a yardstick and not a "
+            f"planner, comes to {said_of(name, planners[oracle])} on "
+            f"{row_size(planners[oracle]):,} pairs."
+        )
     return said
+
+
+def rival_of(lead: str, planners: Mapping[str, Any]) -> str | None:
+    """Return the best other honest planner by accepted SR@20."""
+    name = "accepted_sr@20"
+    if mean(planners[lead], name) is None:
+        return None
+    others = [label for label in planners if label != lead and not is_oracle(label)]
+    others = [label for label in others if mean(planners[label], name) is not None]
+    return max(others, key=lambda label: planners[label][name]["mean"], default=None)
 
 
 def compared(
@@ -366,8 +377,7 @@ def compared(
 ) -> str:
     """Say how the lead's accepted SR@20 stands to the best other planner's, and how surely."""
     name = "accepted_sr@20"
-    start = f"The best of the other planners, {rival}, has it taken in "
-    start += f"{said_of(name, planners[rival])}: "
+    start = f"For {rival}, the best other planner, that is {said_of(name, planners[rival])}: "
     paired = paired_difference(name, lead, rival, differences)
     gap = planners[lead][name]["mean"] - planners[rival][name]["mean"]
     if not separated(name, lead, rival, planners, differences):
@@ -378,33 +388,6 @@ def compared(
         return f"{start}{better} is ahead, and the two intervals do not overlap."
     low, high = sorted(100 * abs(end) for end in paired[1:])
     return f"{start}{better} is ahead by {low:.1f} to {high:.1f} points (95%, pair by pair)."
-
-
-def other_views(document: Mapping[str, Any], lead: str) -> list[str]:
-    """Say what the second judge and the oracle make of it."""
-    said, name = [], "accepted_sr@20"
-    second = document.get("second_judge") or {}
-    seen = second.get("planners", {})
-    if mean(seen.get(lead), name) is not None:
-        sentence = (
-            f"Under a second judge, {second['name']}, on {row_size(seen[lead]):,} of the pairs, "
-            f"{lead} has it taken in {said_of(name, seen[lead])}"
-        )
-        rest = [
-            r for r in seen if r != lead and not is_oracle(r) and mean(seen[r], name) is not None
-        ]
-        if rest:
-            rival = max(rest, key=lambda label: seen[label][name]["mean"])
-            sentence += f", the best other planner, {rival}, in {said_of(name, seen[rival])}"
-        said.append(f"{sentence}.")
-    oracle = next((label for label in document["planners"] if is_oracle(label)), None)
-    if oracle and mean(document["planners"][oracle], name) is not None:
-        said.append(
-            f"The {oracle}, which looks through the judge itself and so is a yardstick and not a "
-            f"planner, comes to {said_of(name, document['planners'][oracle])} on "
-            f"{row_size(document['planners'][oracle]):,} pairs."
-        )
-    return said
 
 
 def said_of(name: str, row: Mapping[str, Any]) -> str:
@@ -429,11 +412,14 @@ def number(name: str, value: float | None) -> str:
     return f"{value:.3f}" if name == "mrr" else f"{value:.2f}"
 
 
+def label_of(name: str) -> str:
+    """Return what a metric is called."""
+    return LABELS.get(name, (name, ""))[0]
+
+
 def unit(name: str) -> str:
     """Return a metric's unit."""
-    if name in WORDS:
-        return WORDS[name][1]
-    return "%" if name.startswith("hr@") else ""
+    return LABELS.get(name, (name, ""))[1]
 
 
 def duration(seconds: float) -> str:
@@ -455,11 +441,6 @@ def kind(label: str) -> str:
 def is_oracle(label: str) -> bool:
     """Return whether a row looks through the judge."""
     return kind(label) == ORACLE
-
-
-def note(label: str) -> str:
-    """Return what a planner does, in a few words."""
-    return NOTES.get(kind(label), "")
 
 
 def lead_of(planners: Mapping[str, Any]) -> str | None:

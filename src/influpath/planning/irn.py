@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from influpath.config import FrozenConfig
-from influpath.data.ids import IdMap
 from influpath.errors import ConfigError
 from influpath.irn.model import IRN
 from influpath.irn.network import KeyValueCache
 from influpath.irn.window import empty_slots, plan_window
-from influpath.planning.base import PlanBatch, Planner, Proposal, State, best_allowed
+from influpath.planning.base import PlanBatch, Proposal, State, best_allowed
+from influpath.planning.model_planner import ModelPlanner
 from influpath.planning.schedule import (
     FloatSchedule,
     IntSchedule,
@@ -97,7 +97,7 @@ class IRNState(State):
                 reading.hidden_BD = reading.hidden_BD[index]
 
 
-class IRNPlanner(Planner):
+class IRNPlanner(ModelPlanner[IRNDials]):
     """Plans with IRN.
 
     Args:
@@ -108,21 +108,12 @@ class IRNPlanner(Planner):
 
     name: ClassVar[str] = "irn"
     config_class: ClassVar[type[FrozenConfig]] = IRNDials
-    config: IRNDials
-
-    def __init__(self, model: IRN, config: IRNDials | None = None, **dials: object) -> None:
-        self.model = model
-        self.config = config or IRNDials.parse(dict(dials), "dials of irn")
+    model: IRN
 
     @property
-    def items(self) -> IdMap:
-        """See ``Planner.items``."""
-        return self.model.items
-
-    @property
-    def users(self) -> IdMap:
-        """See ``Planner.users``."""
-        return self.model.users
+    def label(self) -> str:
+        """See ``Planner.label``: there is only one model of its kind."""
+        return self.name
 
     @torch.no_grad()
     def start(self, batch: PlanBatch) -> IRNState:

@@ -17,7 +17,7 @@ from torch import Tensor
 from influpath.config import FrozenConfig
 from influpath.data.dataset import Dataset
 from influpath.data.ids import IdMap
-from influpath.data.sequences import IntArray, Sequences
+from influpath.data.sequences import IntArray, Sequences, count_up
 from influpath.errors import ConfigError, InfluPathError, ModelFileError, NotFittedError
 from influpath.recommenders.model_files import ModelFile, TrainedOn, read_model, write_model
 from influpath.recommenders.ranking import mask_seen
@@ -114,7 +114,7 @@ class Recommender(ABC):
         whole = histories.extend(paths)
         known, counts = histories.lengths, paths.lengths + 1
         rows = np.repeat(np.arange(len(histories)), counts)
-        steps = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        steps = count_up(counts)
         size = self.chunk_rows()
         for start in range(0, len(rows), size):
             row, step = rows[start : start + size], steps[start : start + size]

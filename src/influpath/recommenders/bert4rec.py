@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from influpath.config import FrozenConfig
 from influpath.data.sequences import Sequences
-from influpath.recommenders.blocks import TransformerBlock, initialise, masked_attention
-from influpath.recommenders.neural import NeuralConfig, NeuralRecommender
+from influpath.recommenders.blocks import initialise, masked_attention
+from influpath.recommenders.neural import ItemEncoder, NeuralConfig, NeuralRecommender
 from influpath.recommenders.sasrec import ENCODE_TOKENS, length_batches
 
 
@@ -38,21 +38,13 @@ class BERT4RecConfig(NeuralConfig):
     last_share: float = Field(default=0.1, ge=0, le=1)
 
 
-class BERT4RecNetwork(nn.Module):
+class BERT4RecNetwork(ItemEncoder):
     """A bidirectional transformer; item 0 is padding, the last embedding row is the mask."""
 
     def __init__(self, config: BERT4RecConfig, items: int) -> None:
-        super().__init__()
-        width = config.embedding_size
+        super().__init__(config, tokens=items + 2, items=items)
         self.mask = items + 1
-        self.item = nn.Embedding(items + 2, width)
-        self.position = nn.Embedding(config.max_length + 1, width)
-        self.bias = nn.Parameter(torch.zeros(items))
-        self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(
-            TransformerBlock(width, config.heads, config.dropout) for _ in range(config.blocks)
-        )
-        self.norm = nn.LayerNorm(width)
+        width = config.embedding_size
         self.transform = nn.Linear(width, width)
         self.transform_norm = nn.LayerNorm(width)
         initialise(self)
@@ -67,9 +59,8 @@ class BERT4RecNetwork(nn.Module):
         length = items_BL.shape[1]
         real_B11L = (items_BL > 0)[:, None, None, :]
         attention = masked_attention(real_B11L | torch.eye(length, dtype=torch.bool))
-        x_BLD = self.item(items_BL) * self.item.embedding_dim**0.5
         # Positions count from the end, so that they do not depend on the padding.
-        x_BLD = self.dropout(x_BLD + self.position.weight[-length:])
+        x_BLD = self.embed(items_BL, self.position.weight[-length:])
         final = len(self.blocks) - 1 if only_last else None
         for layer, block in enumerate(self.blocks):
             if layer == final:

@@ -17,7 +17,7 @@ from influpath.data.dataset import Dataset
 from influpath.data.sequences import IntArray, Sequences
 from influpath.data.splits import validation_users
 from influpath.recommenders.base import Recommender
-from influpath.recommenders.blocks import log_softmax
+from influpath.recommenders.blocks import TransformerBlock, log_softmax
 from influpath.recommenders.ranking import target_ranks
 from influpath.training.batches import bucketed_batches, random_windows
 from influpath.training.fused_loss import fused_cross_entropy
@@ -55,6 +55,35 @@ class NeuralConfig(FrozenConfig):
         if self.embedding_size % self.heads:
             raise ValueError("heads must divide embedding_size")
         return self
+
+
+class ItemEncoder(nn.Module):
+    """What the networks of SASRec and BERT4Rec have in common.
+
+    Args:
+        config: Sizes.
+        tokens: Rows of the item embedding: items and special tokens.
+        items: Catalogue size.
+    """
+
+    def __init__(self, config: NeuralConfig, tokens: int, items: int) -> None:
+        super().__init__()
+        width = config.embedding_size
+        self.item = nn.Embedding(tokens, width)
+        self.position = nn.Embedding(config.max_length + 1, width)
+        self.bias = nn.Parameter(torch.zeros(items))
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(
+            TransformerBlock(width, config.heads, config.dropout) for _ in range(config.blocks)
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def embed(self, items_BL: Tensor, position: Tensor) -> Tensor:
+        """Return item plus position embeddings; position is [L, D] or [B, L, D]."""
+        # Scaled so that items are not drowned by positions at the start of training.
+        x_BLD = self.item(items_BL) * self.item.embedding_dim**0.5
+        embedded: Tensor = self.dropout(x_BLD + position)
+        return embedded
 
 
 class NeuralRecommender(Recommender):

@@ -20,18 +20,17 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from influpath.config import FrozenConfig
-from influpath.data.sequences import IntArray, Sequences
+from influpath.data.sequences import IntArray, Sequences, count_up
 from influpath.recommenders.blocks import (
     Attention,
-    TransformerBlock,
     causal_attention,
     initialise,
     masked_attention,
 )
-from influpath.recommenders.neural import NeuralConfig, NeuralRecommender
+from influpath.recommenders.neural import ItemEncoder, NeuralConfig, NeuralRecommender
 
 ENCODE_TOKENS = 1 << 16
 
@@ -40,20 +39,11 @@ class SASRecConfig(NeuralConfig):
     """Settings of SASRec; see ``NeuralConfig``."""
 
 
-class SASRecNetwork(nn.Module):
+class SASRecNetwork(ItemEncoder):
     """A causal transformer over [start, item, item, ...]; item 0 is the start token."""
 
     def __init__(self, config: SASRecConfig, items: int) -> None:
-        super().__init__()
-        width = config.embedding_size
-        self.item = nn.Embedding(items + 1, width)
-        self.position = nn.Embedding(config.max_length + 1, width)
-        self.bias = nn.Parameter(torch.zeros(items))
-        self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(
-            TransformerBlock(width, config.heads, config.dropout) for _ in range(config.blocks)
-        )
-        self.norm = nn.LayerNorm(width)
+        super().__init__(config, tokens=items + 1, items=items)
         initialise(self)
 
     def forward(self, items_BL: Tensor) -> Tensor:
@@ -97,9 +87,7 @@ class SASRecNetwork(nn.Module):
         """Encode [start, item, ...] at given positions under an attention."""
         start_B1 = items_BL.new_zeros(len(items_BL), 1)
         items_BL = torch.cat([start_B1, items_BL], dim=1)
-        # Scaled so that items are not drowned by positions at the start of training.
-        x_BLD = self.item(items_BL) * self.item.embedding_dim**0.5
-        x_BLD = self.dropout(x_BLD + self.position(positions))
+        x_BLD = self.embed(items_BL, self.position(positions))
         for block in self.blocks:
             x_BLD = block(x_BLD, attention)
         hidden: Tensor = self.norm(x_BLD)
@@ -143,8 +131,7 @@ class SASRec(NeuralRecommender):
             hidden_BLD = self.module(torch.from_numpy(windows.take(chosen).padded()))
             counts = bounds[chosen + 1] - bounds[chosen]
             local = np.repeat(np.arange(len(chosen)), counts)
-            offset = np.arange(len(local)) - np.repeat(np.cumsum(counts) - counts, counts)
-            pair = pairs_of[bounds[chosen][local] + offset]
+            pair = pairs_of[bounds[chosen][local] + count_up(counts)]
             result[torch.from_numpy(pair)] = hidden_BLD[
                 torch.from_numpy(local), torch.from_numpy(positions[pair])
             ]
@@ -199,9 +186,7 @@ class SASRec(NeuralRecommender):
         for begin in range(0, len(histories), size):
             chunk = np.arange(begin, min(begin + size, len(histories)))
             rows = np.repeat(chunk, counts[chunk])
-            steps = np.arange(len(rows)) - np.repeat(
-                np.cumsum(counts[chunk]) - counts[chunk], counts[chunk]
-            )
+            steps = count_up(counts[chunk])
             lengths = histories.lengths[rows] + steps
             start = self.window_start(lengths)
             # One window per (row, start), long enough for the last step that uses it.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from influpath.data.sequences import IntArray, Sequences
+from influpath.data.sequences import IntArray, Sequences, count_up
 
 # Rows are sorted by length within groups of this many batches: enough to leave few pads, and
 # few enough that batches stay random.
@@ -79,7 +79,7 @@ def random_windows(sequences: Sequences, width: int, rng: np.random.Generator) -
     more = -(-(lengths - first) // width)
     count = 1 + more
     row = np.repeat(np.arange(len(rows)), count)
-    index = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    index = count_up(count)
     start = np.where(index == 0, 0, first[row] + (index - 1) * width)
     stop = np.minimum(np.where(index == 0, first[row], start + width), lengths[row])
     return sequences.slice(rows[row], start, stop)

@@ -1,0 +1,62 @@
+"""A recommender and a planner of one's own; two entry points make them known by name."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from influpath.config import FrozenConfig
+from influpath.data import Dataset, Sequences
+from influpath.planning.base import Proposal, State, best_allowed
+from influpath.planning.model_planner import ModelPlanner
+from influpath.recommenders.base import Recommender
+
+
+class MarkovConfig(FrozenConfig):
+    smoothing: float = Field(default=0.1, gt=0)
+
+
+class Markov(Recommender):
+    """P(i | last item), by counting; row 0 of the table is for an empty history."""
+
+    name: ClassVar[str] = "markov"
+    config_class: ClassVar[type[FrozenConfig]] = MarkovConfig
+    config: MarkovConfig
+
+    def _fit(self, dataset: Dataset, checkpoint: Path | None) -> dict[str, Any]:
+        counts = torch.full((self.item_count + 1, self.item_count), self.config.smoothing)
+        for row in range(len(dataset.sequences)):
+            items = torch.from_numpy(dataset.sequences.row(row))
+            before = torch.cat([items.new_zeros(1), items[:-1]])
+            counts.index_put_((before, items - 1), torch.ones(len(items)), accumulate=True)
+        self.table = (counts / counts.sum(1, keepdim=True)).log()
+        return {"epochs": [], "best_epoch": 0, "best": 0.0, "seconds": 0.0}
+
+    def log_probs(self, histories: Sequences, users: Any = None) -> Tensor:
+        self.items  # noqa: B018 - raises where the model is not trained
+        return self.table[torch.from_numpy(histories.last())].clone()
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {"table": self.table}
+
+    def _restore(self, weights: dict[str, Tensor]) -> None:
+        self.table = weights["table"]
+
+
+class NudgeConfig(FrozenConfig):
+    weight: float = Field(default=1.0, ge=0)
+
+
+class NudgePlanner(ModelPlanner[NudgeConfig]):
+    """Shows argmax log P(i | s) + weight * log P(objective | s, i): one step ahead."""
+
+    name: ClassVar[str] = "nudge"
+    config_class: ClassVar[type[FrozenConfig]] = NudgeConfig
+
+    def step(self, state: State) -> Proposal:
+        scores, top = self.allowed_log_probs(state).topk(20, dim=1)
+        after = self.model.log_prob_after(state.known, top.numpy() + 1, state.objectives_B)
+        both = torch.full((len(state), len(self.items)), -torch.inf)
+        return best_allowed(both.scatter(1, top, scores + self.config.weight * after))

@@ -1,0 +1,83 @@
+"""The whole job on a tiny world: train, run (interrupted once), verify."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tests_cli import TRACEBACK, Outcome
+
+from influpath.experiments.run import Run
+
+
+def test_a_run_prints_table_example_and_where_things_are(finished: Path) -> None:
+    printed = (finished / "printed.txt").read_text()
+    for words in ("judged by", "irn", "oracle", "log(PPL)", "user u0", "main.json"):
+        assert words in printed
+    assert printed.endswith(f"report: {finished / 'report.html'}\n")
+    assert "<svg" in (finished / "report.html").read_text()
+    assert "judge" in (finished / "run.log").read_text()
+
+
+def test_verify_agrees(finished: Path) -> None:
+    outcome = Outcome("verify", finished / "main.json")
+    assert outcome.status == 0, outcome.errors
+    counts = outcome.output.partition(": ")[2].split()
+    assert counts[0] == counts[2]
+    assert int(counts[0]) > 200
+
+
+def copy_of(finished: Path, folder: Path) -> Path:
+    shutil.copytree(finished / "main", folder / "main")
+    shutil.copy(finished / "main.json", folder)
+    return folder / "main.json"
+
+
+def test_verify_finds_a_changed_figure(finished: Path, tmp_path: Path) -> None:
+    result = copy_of(finished, tmp_path)
+    document = json.loads(result.read_text())
+    document["planners"]["irn"]["log_ppl"]["mean"] -= 1
+    result.write_text(json.dumps(document))
+    outcome = Outcome("verify", result)
+    assert outcome.status == 1
+    assert "planners.irn.log_ppl.mean" in "".join(outcome.output.split())
+
+
+def test_verify_refuses_changed_files(finished: Path, tmp_path: Path) -> None:
+    result = copy_of(finished, tmp_path)
+    with (tmp_path / "main" / "pairs.csv").open("a") as handle:
+        handle.write("\n")
+    outcome = Outcome("verify", result)
+    assert outcome.status == 2
+    assert "pairs.csv: was changed" in outcome.errors
+
+
+def test_a_fault_of_the_program_is_one_sentence_and_a_log(
+    finished: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(run: Run) -> None:
+        raise ZeroDivisionError("on purpose")
+
+    monkeypatch.setattr(Run, "frontier", broken)
+    outcome = Outcome("--quiet", "run", config, "--runs-dir", finished.parent)
+    assert outcome.status == 1
+    assert outcome.errors.startswith("influpath: an unexpected ZeroDivisionError occurred")
+    assert str(finished / "run.log") in outcome.errors
+    assert len(outcome.errors.splitlines()) == 1
+    log = (finished / "run.log").read_text()
+    assert TRACEBACK in log
+    assert "on purpose" in log
+
+
+def test_a_fault_outside_a_run_goes_to_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    import influpath.data
+
+    def broken(*arguments: object, **options: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(influpath.data, "load_dataset", broken)
+    outcome = Outcome("data", "stats", "simulated")
+    assert outcome.status == 1
+    log = Path(outcome.errors.partition("report it with ")[2].partition(",")[0])
+    assert TRACEBACK in log.read_text()
+    log.unlink()

@@ -1,0 +1,205 @@
+"""Planning with cached states equals planning without, whatever happens on the way."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from irn_networks import random_irn
+
+from influpath.data.sequences import Sequences
+from influpath.irn.model import IRN
+from influpath.irn.network import IRNNetwork
+from influpath.planning.base import PlanBatch
+from influpath.planning.irn import IRNPlanner
+
+HORIZON = 6
+ITEMS = 30
+
+DIALS: list[dict[str, Any]] = [
+    {},
+    {"guidance": 4.0},
+    {"guidance": 0.0, "w_t": 0.3},
+    {"guidance": (1.0, 1.0, 3.0), "floor": (0, 0, 5)},
+    {"w_t": (0.0, 0.5, 1.0, 2.0, 3.0)},
+    {"w_t": (2.0, 0.0, 1.0), "pace": 2, "guidance": 2.0, "floor": 8},
+    {"pace": 3, "guidance": 3.0},
+    {"pace": 4, "w_t": (1.0, 1.5)},
+    {"pace": (1, 1, 2, 2, 1), "floor": 10},
+    {"pace": (3, 1), "w_t": (0.5, 2.0)},
+]
+CONFIGS: list[dict[str, Any]] = [
+    {"mask_type": 1},
+    {"mask_type": 2, "w_h": 0.3},
+    {"mask_type": 3},
+    {"mask_type": 3, "aligned": False},
+    # Histories that fill the window, and ones that leave most of it to the path.
+    {"mask_type": 3, "l_max": 8, "layers": 1},
+]
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> PlanBatch:
+    rows = draw(
+        st.lists(
+            st.lists(st.integers(1, ITEMS), max_size=14, unique=True), min_size=1, max_size=5
+        )
+    )
+    objectives = [
+        draw(st.sampled_from([i for i in range(1, ITEMS + 1) if i not in row])) for row in rows
+    ]
+    users = [draw(st.integers(-1, 4)) for _ in rows]
+    return PlanBatch(
+        np.array(users), Sequences.from_rows(rows), np.array(objectives), HORIZON, ITEMS
+    )
+
+
+def fresh(batch: PlanBatch) -> PlanBatch:
+    return PlanBatch(
+        batch.users_B, batch.histories, batch.objectives_B, batch.max_length, batch.items
+    )
+
+
+@settings(deadline=None, max_examples=120)
+@given(st.data())
+def test_cached_equals_uncached(data: st.DataObject) -> None:
+    config = data.draw(st.sampled_from(CONFIGS))
+    dials = data.draw(st.sampled_from(DIALS))
+    model = random_irn(seed=data.draw(st.integers(0, 2)), **config)
+    batch = data.draw(batches())
+    planners = [IRNPlanner(model, **dials, cached=cached) for cached in (True, False)]
+    states = [planner.start(fresh(batch)) for planner in planners]
+    while states[0].step <= HORIZON and len(states[0]):
+        what = data.draw(st.sampled_from(["show", "show", "show", "reject", "event", "drop"]))
+        scores = [p.next_item_scores(s) for p, s in zip(planners, states, strict=True)]
+        torch.testing.assert_close(*scores, atol=1e-5 * guidance_of(dials), rtol=0)
+        items = [p.step(s).items_B for p, s in zip(planners, states, strict=True)]
+        # Two items whose scores are that close may change places.
+        best = scores[1].topk(2, dim=1).values
+        clear = (best[:, 0] - best[:, 1] > 1e-4).numpy()
+        assert items[0][clear].tolist() == items[1][clear].tolist()
+        shown = items[1]
+        if what == "drop":
+            rows = data.draw(st.permutations(range(len(shown))))
+            keep = np.array(rows[: data.draw(st.integers(1, len(rows)))])
+            for state in states:
+                state.keep(keep)
+        elif what == "reject":
+            some = np.array(data.draw(st.lists(st.booleans(), min_size=5, max_size=5)))
+            for state in states:
+                state.reject(np.where(some[: len(shown)], shown, 0))
+        elif what == "event":
+            event = np.array([data.draw(st.integers(1, ITEMS)) for _ in shown])
+            for state in states:
+                state.append(event, shown=False)
+        elif (shown > 0).all():
+            for state in states:
+                state.append(shown)
+        else:
+            break
+
+
+def guidance_of(dials: dict[str, Any]) -> float:
+    """Guidance stretches differences, those of rounding too."""
+    guidance = dials.get("guidance", 1.0)
+    return max(1.0, 2.0 * max(guidance if isinstance(guidance, tuple) else (guidance,)))
+
+
+@dataclass
+class Calls:
+    """How often whole windows and single positions were read."""
+
+    whole: list[int] = field(default_factory=list)
+    single: list[int] = field(default_factory=list)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    made = Calls()
+    forward, advance = IRNNetwork.forward, IRNNetwork.advance
+
+    def count_forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        made.whole.append(1)
+        return forward(self, *args, **kwargs)
+
+    def count_advance(self: Any, *args: Any, **kwargs: Any) -> Any:
+        made.single.append(1)
+        return advance(self, *args, **kwargs)
+
+    monkeypatch.setattr(IRNNetwork, "forward", count_forward)
+    monkeypatch.setattr(IRNNetwork, "advance", count_advance)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("dials", "whole", "single"),
+    [
+        # One reading of the whole window, then one new position per step.
+        ({}, 1, 5),
+        ({"guidance": 1.0, "floor": 0}, 1, 5),
+        ({"guidance": 2.0}, 2, 10),
+        ({"floor": 3}, 2, 10),
+        ({"cached": False}, 6, 0),
+        # M = 6 and pace 2 declare 2 2 1 1 0 0 slots: every other step moves the objective nearer.
+        ({"pace": 2}, 4, 2),
+        ({"pace": 3}, 5, 1),
+        ({"pace": 9}, 6, 0),
+    ],
+)
+def test_what_is_read(calls: Calls, dials: dict[str, Any], whole: int, single: int) -> None:
+    """The comparison above would mean nothing if nothing were cached."""
+    planner = IRNPlanner(random_irn(seed=0), **dials)
+    state = planner.start(
+        PlanBatch(np.array([-1]), Sequences.from_rows([[1, 2, 3]]), np.array([9]), HORIZON, ITEMS)
+    )
+    for _ in range(HORIZON):
+        item = planner.step(state).items_B
+        # Asking again, or after a rejection, reads nothing.
+        planner.next_item_scores(state)
+        state.reject(item)
+        planner.step(state)
+        state.append(item)
+    assert (len(calls.whole), len(calls.single)) == (whole, single)
+
+
+def test_an_event_is_read_with_the_whole_window(calls: Calls) -> None:
+    planner = IRNPlanner(random_irn(seed=0))
+    state = planner.start(
+        PlanBatch(np.array([0]), Sequences.from_rows([[1, 2]]), np.array([9]), HORIZON, ITEMS)
+    )
+    state.append(planner.step(state).items_B)
+    planner.step(state)
+    assert (len(calls.whole), len(calls.single)) == (1, 1)
+    state.append(np.array([20]), shown=False)
+    planner.step(state)
+    assert (len(calls.whole), len(calls.single)) == (2, 1)
+
+
+def test_the_leaking_variant_is_never_cached(calls: Calls) -> None:
+    """There the objective's state changes with every item."""
+    model = random_irn(seed=0, leak=True)
+    batch = PlanBatch(
+        np.array([0]), Sequences.from_rows([[1, 2]]), np.array([9]), HORIZON, ITEMS
+    )
+    planners = [IRNPlanner(model, cached=cached) for cached in (True, False)]
+    states = [planner.start(batch) for planner in planners]
+    for _ in range(HORIZON):
+        scores = [p.next_item_scores(s) for p, s in zip(planners, states, strict=True)]
+        assert torch.equal(*scores)
+        for planner, state in zip(planners, states, strict=True):
+            state.append(planner.step(state).items_B)
+    assert len(calls.whole) == 2 * HORIZON
+    assert not calls.single
+
+
+def test_w_t_belongs_to_the_position_that_chooses(irn: IRN) -> None:
+    """By hand: history positions have w_t(1), the position that chose item j has w_t(j)."""
+    planner = IRNPlanner(irn, w_t=(0.5, 2.0, 3.0))
+    # Item 3 is chosen at position 7, item 2 was at 6, item 1 at 5.
+    weights = planner.aggressiveness(3, 7)
+    assert weights.tolist() == [*[0.5] * 6, 2.0, 3.0, *[0.5] * (irn.config.l_max - 8)]
+    # From the last entry on, the schedule stays.
+    assert planner.aggressiveness(5, 9).tolist()[5:10] == [0.5, 2.0, 3.0, 3.0, 3.0]

@@ -1,0 +1,198 @@
+"""Algorithm 1, its frames, and what every planner's state does, on planners that follow a script."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from influpath.config import FrozenConfig
+from influpath.data.dataset import Dataset
+from influpath.data.ids import IdMap
+from influpath.data.sequences import Sequences
+from influpath.errors import ConfigError, ResultError, UnknownIdError
+from influpath.planning.algorithm import plan, recode
+from influpath.planning.base import PlanBatch, Planner, Proposal, State
+from influpath.planning.direct import DirectPlanner
+from influpath.planning.irn import IRNDials
+from influpath.planning.oracle import OracleConfig
+from influpath.planning.paths import Paths
+from influpath.planning.rec2inf import Rec2InfConfig
+from influpath.planning.schedule import at_step
+
+
+class Scripted(Planner):
+    """Shows a fixed path per objective; 0 ends it."""
+
+    name: ClassVar[str] = "scripted"
+    built_from = "items"
+    config = FrozenConfig()
+
+    def __init__(self, items: IdMap, script: dict[Any, list[Any]]) -> None:
+        self._items = items
+        self.script = {
+            int(items.encode([objective])[0]): items.encode(path).tolist()
+            for objective, path in script.items()
+        }
+
+    @property
+    def items(self) -> IdMap:
+        return self._items
+
+    def step(self, state: State) -> Proposal:
+        paths = [self.script[int(objective)] for objective in state.objectives_B]
+        shown = [path[state.shown] if state.shown < len(path) else 0 for path in paths]
+        return Proposal(np.array(shown, dtype=np.int64), np.full(len(shown), 0.5, np.float32))
+
+
+ITEMS = IdMap(list("abcdefgh"), 1, "item")
+PAIRS = pl.DataFrame(
+    {
+        "pair_id": [9, 4, 7, 1],
+        "user_id": ["x", "y", "x", "z"],
+        "objective_id": ["d", "e", "f", "g"],
+    }
+)
+HISTORIES = {"x": ["a"], "y": ["a", "b"], "z": []}
+SCRIPT = {
+    "d": ["b", "c", "d"],  # reached
+    "e": [],  # no path at all
+    "f": ["b", "c"],  # ends without the objective
+    "g": ["a", "b", "c", "d", "e", "f", "g"],  # too long
+}
+EXPECTED = {9: ["b", "c", "d"], 4: [], 7: ["b", "c"], 1: ["a", "b", "c", "d"]}
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
+def test_frames(batch_size: int) -> None:
+    """A pair without any path has an outcome of length 0, in whatever batch it is."""
+    paths = plan(Scripted(ITEMS, SCRIPT), PAIRS, HISTORIES, max_length=4, batch_size=batch_size)
+    assert paths.steps.schema == {
+        "pair_id": pl.Int64,
+        "step": pl.Int64,
+        "item_id": pl.String,
+        "score": pl.Float32,
+    }
+    assert paths.steps.rows() == [
+        (pair, step, item, 0.5)
+        for pair in (9, 4, 7, 1)
+        for step, item in enumerate(EXPECTED[pair], start=1)
+    ]
+    assert paths.outcomes.rows() == [(9, True, 3), (4, False, 0), (7, False, 2), (1, False, 4)]
+    assert paths.items_of(7) == ["b", "c"]
+    chosen = paths.of_pairs(PAIRS[[3, 1]])
+    assert chosen.outcomes["pair_id"].to_list() == [4, 1]
+    assert set(chosen.steps["pair_id"]) == {1}
+
+
+def test_nothing_found_at_all() -> None:
+    paths = plan(Scripted(ITEMS, dict.fromkeys("defg", [])), PAIRS, HISTORIES)
+    assert paths.outcomes.rows() == [(pair, False, 0) for pair in (9, 4, 7, 1)]
+    assert paths.steps.height == 0
+
+
+@pytest.mark.parametrize("kind", [pl.Int32, pl.UInt32, pl.Int64, pl.UInt8])
+def test_pair_ids_of_any_whole_type(kind: Any) -> None:
+    pairs = PAIRS.with_columns(pl.col("pair_id").cast(kind))
+    paths = plan(Scripted(ITEMS, SCRIPT), pairs, HISTORIES, max_length=4)
+    assert paths.outcomes["length"].to_list() == [3, 0, 2, 4]
+
+
+def test_whole_number_ids() -> None:
+    items = IdMap([30, 10, 20], 1, "item")
+    pairs = pl.DataFrame({"pair_id": [0], "user_id": [5], "objective_id": [20]})
+    paths = plan(Scripted(items, {20: [10, 20]}), pairs, {5: [30]})
+    assert paths.steps["item_id"].to_list() == [10, 20]
+    assert paths.outcomes.rows() == [(0, True, 2)]
+
+
+def test_a_file_of_paths(tmp_path: Path) -> None:
+    paths = plan(Scripted(ITEMS, SCRIPT), PAIRS, HISTORIES, max_length=4)
+    paths.write(tmp_path / "paths.parquet")
+    again = Paths.read(tmp_path / "paths.parquet", PAIRS)
+    assert again.steps.equals(paths.steps)
+    assert again.outcomes.equals(paths.outcomes)
+    with pytest.raises(ResultError, match="no such file"):
+        Paths.read(tmp_path / "other.parquet", PAIRS)
+    (tmp_path / "text.parquet").write_text("no parquet")
+    with pytest.raises(ResultError, match="cannot be read"):
+        Paths.read(tmp_path / "text.parquet", PAIRS)
+    paths.steps.drop("score").write_parquet(tmp_path / "three.parquet")
+    with pytest.raises(ResultError, match="cannot be read"):
+        Paths.read(tmp_path / "three.parquet", PAIRS)
+
+
+def test_direct_shows_the_objective_at_once(tiny: Dataset) -> None:
+    pairs = PAIRS.with_columns(user_id=pl.lit("x"))
+    paths = plan(DirectPlanner(ITEMS), pairs, HISTORIES)
+    assert paths.steps["item_id"].to_list() == ["d", "e", "f", "g"]
+    assert paths.outcomes["reached"].all()
+
+
+def test_recode() -> None:
+    given, wanted = IdMap(["a", "b", "c", "q"], 1, "item"), IdMap(["c", "a", "b"], 1, "item")
+    sequences = Sequences.from_rows([[1, 2, 3], [], [3]])
+    assert recode(sequences, given, wanted).values.tolist() == [2, 3, 1, 1]
+    assert recode(sequences, given, given) is sequences
+    # Only items that occur have to be known.
+    with pytest.raises(UnknownIdError, match="'q'"):
+        recode(Sequences.from_rows([[4, 1]]), given, wanted)
+
+
+def begin() -> State:
+    histories = Sequences.from_rows([[1, 2], [], [5, 5]])
+    return State.begin(
+        PlanBatch(np.array([7, -1, 8]), histories, np.array([3, 4, 6]), max_length=4, items=6)
+    )
+
+
+def barred(state: State) -> list[list[int]]:
+    return [(torch.nonzero(row)[:, 0] + 1).tolist() for row in state.barred_BI]
+
+
+def test_state() -> None:
+    state = begin()
+    assert (state.step, state.shown, state.events, len(state)) == (1, 0, 0, 3)
+    assert barred(state) == [[1, 2], [], [5]]
+    state.reject(np.array([6, 0, 1]))
+    assert barred(state) == [[1, 2, 6], [], [1, 5]]
+    assert [state.known.row(r).tolist() for r in range(3)] == [[1, 2], [], [5, 5]]
+    state.append(np.array([4, 1, 2]))
+    state.append(np.array([5, 2, 3]), shown=False)
+    assert (state.step, state.shown, state.events) == (2, 1, 1)
+    assert [state.known.row(r).tolist() for r in range(3)] == [[1, 2, 4, 5], [1, 2], [5, 5, 2, 3]]
+    assert barred(state) == [[1, 2, 4, 5, 6], [1, 2], [1, 2, 3, 5]]
+    state.keep(np.array([2, 0]))
+    assert (state.users_B.tolist(), state.objectives_B.tolist()) == ([8, 7], [6, 3])
+    assert [state.known.row(r).tolist() for r in range(2)] == [[5, 5, 2, 3], [1, 2, 4, 5]]
+    assert barred(state) == [[1, 2, 3, 5], [1, 2, 4, 5, 6]]
+    state.keep(np.array([], dtype=np.int64))
+    assert len(state) == 0
+
+
+def test_schedules() -> None:
+    assert [at_step(3, k) for k in (1, 5)] == [3, 3]
+    assert [at_step((1, 4, 9), k) for k in (1, 2, 3, 4, 20)] == [1, 4, 9, 9, 9]
+
+
+@pytest.mark.parametrize(
+    ("dials", "values", "key"),
+    [
+        (IRNDials, {"pace": 0}, "pace"),
+        (IRNDials, {"pace": (1, 0)}, "pace"),
+        (IRNDials, {"pace": ()}, "pace"),
+        (IRNDials, {"floor": -1}, "floor"),
+        (IRNDials, {"guidance": float("nan")}, "guidance"),
+        (IRNDials, {"guidance": "strong"}, "guidance"),
+        (IRNDials, {"speed": 1}, "speed"),
+        (Rec2InfConfig, {"k": 0}, "k"),
+        (OracleConfig, {"k": (5, -5)}, "k"),
+    ],
+)
+def test_dials_out_of_range_are_refused(
+    dials: type[FrozenConfig], values: dict[str, Any], key: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"here: {key}"):
+        dials.parse(values, "here")
