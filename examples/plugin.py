@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from influpath.config import FrozenConfig
@@ -15,7 +14,7 @@ from influpath.recommenders.base import Recommender
 
 
 class MarkovConfig(FrozenConfig):
-    smoothing: float = Field(default=0.1, gt=0)
+    smoothing: float = 0.1
 
 
 class Markov(Recommender):
@@ -27,10 +26,10 @@ class Markov(Recommender):
 
     def _fit(self, dataset: Dataset, checkpoint: Path | None) -> dict[str, Any]:
         counts = torch.full((self.item_count + 1, self.item_count), self.config.smoothing)
-        for row in range(len(dataset.sequences)):
-            items = torch.from_numpy(dataset.sequences.row(row))
-            before = torch.cat([items.new_zeros(1), items[:-1]])
-            counts.index_put_((before, items - 1), torch.ones(len(items)), accumulate=True)
+        items = torch.from_numpy(dataset.sequences.values)
+        before = items.roll(1)
+        before[torch.from_numpy(dataset.sequences.offsets[:-1])] = 0
+        counts.index_put_((before, items - 1), torch.ones(()), accumulate=True)
         self.table = (counts / counts.sum(1, keepdim=True)).log()
         return {"epochs": [], "best_epoch": 0, "best": 0.0, "seconds": 0.0}
 
@@ -42,16 +41,15 @@ class Markov(Recommender):
         return {"table": self.table}
 
     def _restore(self, weights: dict[str, Tensor]) -> None:
-        self.table = weights["table"]
+        self.table = torch.empty(self.item_count + 1, self.item_count).copy_(weights["table"])
 
 
 class NudgeConfig(FrozenConfig):
-    weight: float = Field(default=1.0, ge=0)
+    weight: float = 1.0
 
 
+# Shows the best of the top 20 by log P(i | s) + weight * log P(objective | s, i).
 class NudgePlanner(ModelPlanner[NudgeConfig]):
-    """Shows argmax log P(i | s) + weight * log P(objective | s, i): one step ahead."""
-
     name: ClassVar[str] = "nudge"
     config_class: ClassVar[type[FrozenConfig]] = NudgeConfig
 

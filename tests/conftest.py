@@ -1,6 +1,7 @@
 """Small data and small fitted models, made once."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -11,11 +12,17 @@ from influpath.recommenders.bert4rec import BERT4Rec
 from influpath.recommenders.sasrec import SASRec
 from influpath.testing import tiny_dataset
 
-SIZES = {"embedding_size": 16, "heads": 2}
-TRAINING = {"epochs": 4, "learning_rate": 1e-2}
-TINY_SASREC = {**SIZES, "max_length": 8, "batch_tokens": 64, "seed": 1, "training": TRAINING}
-TINY_BERT4REC = {**TINY_SASREC, "seed": 2}
-TINY_IRN = {
+SIZES: dict[str, Any] = {"embedding_size": 16, "heads": 2}
+TRAINING: dict[str, Any] = {"epochs": 4, "learning_rate": 1e-2}
+TINY_SASREC: dict[str, Any] = {
+    **SIZES,
+    "max_length": 8,
+    "batch_tokens": 64,
+    "seed": 1,
+    "training": TRAINING,
+}
+TINY_BERT4REC: dict[str, Any] = {**TINY_SASREC, "seed": 2}
+TINY_IRN: dict[str, Any] = {
     **SIZES,
     "l_max": 14,
     "l_min": 4,

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests_cli import CONFIG, WORLD, Outcome
+
+from .tiny_run import CONFIG, WORLD, Outcome
 
 
 @pytest.fixture(scope="session")

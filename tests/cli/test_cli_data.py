@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests_cli import Outcome
+from .tiny_run import Outcome
 
 
 def test_json_of_the_simulated_world_stands_alone_on_stdout() -> None:

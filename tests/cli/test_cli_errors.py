@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests_cli import Outcome
+
+from .tiny_run import Outcome
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests_cli import Outcome
+
+from .tiny_run import Outcome
 
 DIALS = ("--guidance", "2", "--pace", "1", "--floor", "20", "--max-length", "4")
 

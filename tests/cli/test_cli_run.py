@@ -5,9 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests_cli import TRACEBACK, Outcome
 
 from influpath.experiments.run import Run
+
+from .tiny_run import TRACEBACK, Outcome
 
 
 def test_a_run_prints_table_example_and_where_things_are(finished: Path) -> None:

@@ -7,17 +7,10 @@ import pytest
 
 from influpath.evaluation.metrics import METRICS
 from influpath.experiments.examples import Example, Item, Step
-from influpath.experiments.report import (
-    best_planner,
-    findings,
-    grounds,
-    label_of,
-    paired_difference,
-    render_report,
-    stages,
-    table,
-    write_report,
-)
+from influpath.experiments.report import render_report, write_report
+from influpath.experiments.report_numbers import label_of
+from influpath.experiments.report_tables import best_planner, paired_difference, stages, table
+from influpath.experiments.report_words import findings, grounds
 
 HOSTILE = "<script>alert('x')</script> & \"Co\" {{ 7 * 7 }}"
 

@@ -31,7 +31,9 @@ def randomise(module: nn.Module, seed: int, scale: float) -> None:
 
 
 @lru_cache(maxsize=32)
-def random_irn(seed: int, items: int = 30, users: int = 5, scale: float = 0.15, **config: Any) -> IRN:
+def random_irn(
+    seed: int, items: int = 30, users: int = 5, scale: float = 0.15, **config: Any
+) -> IRN:
     """Return an IRN that was not trained but has random weights; users 0..users-1 are known."""
     model = IRN(IRNConfig(**{**SIZES, **config}))
     model._items, model._users = IdMap(range(items), 1, "item"), IdMap(range(users), 0, "user")

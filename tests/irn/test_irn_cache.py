@@ -14,7 +14,7 @@ from influpath.data.sequences import Sequences
 from influpath.irn.model import IRN
 from influpath.irn.network import IRNNetwork
 from influpath.planning.base import PlanBatch
-from influpath.planning.irn import IRNPlanner
+from influpath.planning.irn import BELOW_FLOOR, IRNPlanner
 
 HORIZON = 6
 ITEMS = 30
@@ -44,9 +44,7 @@ CONFIGS: list[dict[str, Any]] = [
 @st.composite
 def batches(draw: st.DrawFn) -> PlanBatch:
     rows = draw(
-        st.lists(
-            st.lists(st.integers(1, ITEMS), max_size=14, unique=True), min_size=1, max_size=5
-        )
+        st.lists(st.lists(st.integers(1, ITEMS), max_size=14, unique=True), min_size=1, max_size=5)
     )
     objectives = [
         draw(st.sampled_from([i for i in range(1, ITEMS + 1) if i not in row])) for row in rows
@@ -63,7 +61,7 @@ def fresh(batch: PlanBatch) -> PlanBatch:
     )
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=80)
 @given(st.data())
 def test_cached_equals_uncached(data: st.DataObject) -> None:
     config = data.draw(st.sampled_from(CONFIGS))
@@ -75,7 +73,7 @@ def test_cached_equals_uncached(data: st.DataObject) -> None:
     while states[0].step <= HORIZON and len(states[0]):
         what = data.draw(st.sampled_from(["show", "show", "show", "reject", "event", "drop"]))
         scores = [p.next_item_scores(s) for p, s in zip(planners, states, strict=True)]
-        torch.testing.assert_close(*scores, atol=1e-5 * guidance_of(dials), rtol=0)
+        assert_same_scores(*scores, atol=1e-5 * guidance_of(dials))
         items = [p.step(s).items_B for p, s in zip(planners, states, strict=True)]
         # Two items whose scores are that close may change places.
         best = scores[1].topk(2, dim=1).values
@@ -102,9 +100,21 @@ def test_cached_equals_uncached(data: st.DataObject) -> None:
             break
 
 
+def assert_same_scores(found_BI: torch.Tensor, expected_BI: torch.Tensor, atol: float) -> None:
+    """The same items below the floor, and every item above it with the same score.
+
+    Scores below the floor are only as exact as float32 is at the offset that puts them there.
+    """
+    below_BI = expected_BI < -BELOW_FLOOR / 2
+    assert torch.equal(found_BI < -BELOW_FLOOR / 2, below_BI)
+    torch.testing.assert_close(found_BI[~below_BI], expected_BI[~below_BI], atol=atol, rtol=0)
+    step = float(np.spacing(np.float32(BELOW_FLOOR)))
+    torch.testing.assert_close(found_BI[below_BI], expected_BI[below_BI], atol=2 * step, rtol=0)
+
+
 def guidance_of(dials: dict[str, Any]) -> float:
     """Guidance stretches differences, those of rounding too."""
-    guidance = dials.get("guidance", 1.0)
+    guidance: float | tuple[float, ...] = dials.get("guidance", 1.0)
     return max(1.0, 2.0 * max(guidance if isinstance(guidance, tuple) else (guidance,)))
 
 
@@ -181,9 +191,7 @@ def test_an_event_is_read_with_the_whole_window(calls: Calls) -> None:
 def test_the_leaking_variant_is_never_cached(calls: Calls) -> None:
     """There the objective's state changes with every item."""
     model = random_irn(seed=0, leak=True)
-    batch = PlanBatch(
-        np.array([0]), Sequences.from_rows([[1, 2]]), np.array([9]), HORIZON, ITEMS
-    )
+    batch = PlanBatch(np.array([0]), Sequences.from_rows([[1, 2]]), np.array([9]), HORIZON, ITEMS)
     planners = [IRNPlanner(model, cached=cached) for cached in (True, False)]
     states = [planner.start(batch) for planner in planners]
     for _ in range(HORIZON):

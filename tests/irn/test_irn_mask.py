@@ -11,7 +11,6 @@ from irn_networks import random_irn
 from torch import Tensor
 
 from influpath.irn.mask import objective_weight, visible
-from influpath.irn.network import IRNNetwork
 from influpath.planning.irn import empty_cache
 from influpath.training.fused_loss import fused_cross_entropy
 
@@ -126,7 +125,7 @@ def dense_mask(
 
 
 def dense_network(
-    network: IRNNetwork, items: list[int], mask_LL: Tensor, heads: int, l_max: int
+    network: Any, items: list[int], mask_LL: Tensor, heads: int, l_max: int
 ) -> Tensor:
     """The network of one row, head by head, with softmax(QK/sqrt(d) + mask) V written out."""
     length = len(items)

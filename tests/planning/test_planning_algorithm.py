@@ -1,4 +1,4 @@
-"""Algorithm 1, its frames, and what every planner's state does, on planners that follow a script."""
+"""Algorithm 1, its frames and its state, with planners that follow a script."""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -88,7 +88,7 @@ def test_frames(batch_size: int) -> None:
 
 
 def test_nothing_found_at_all() -> None:
-    paths = plan(Scripted(ITEMS, dict.fromkeys("defg", [])), PAIRS, HISTORIES)
+    paths = plan(Scripted(ITEMS, {key: [] for key in "defg"}), PAIRS, HISTORIES)
     assert paths.outcomes.rows() == [(pair, False, 0) for pair in (9, 4, 7, 1)]
     assert paths.steps.height == 0
 

@@ -37,7 +37,7 @@ def batch(irn: IRN, pairs: pl.DataFrame, tiny: Dataset) -> PlanBatch:
 
 
 def log_p(model: Recommender, sequence: list[int]) -> list[float]:
-    """log P(i | s) by item number; entry 0 is no item."""
+    """Return log P(i | s) by item number; entry 0 is no item."""
     row: list[float] = model.log_probs(Sequences.from_rows([sequence]))[0].tolist()
     return [-np.inf, *row]
 
@@ -66,7 +66,9 @@ def planned(planner: Any, pairs: pl.DataFrame, dataset: Dataset) -> dict[int, li
     return {pair: paths.items_of(pair) for pair in pairs["pair_id"]}
 
 
-def test_vanilla_shows_the_most_probable(sasrec: SASRec, pairs: pl.DataFrame, tiny: Dataset) -> None:
+def test_vanilla_shows_the_most_probable(
+    sasrec: SASRec, pairs: pl.DataFrame, tiny: Dataset
+) -> None:
     def choose(history: list[int], objective: int, path: list[int]) -> int:
         return top(log_p(sasrec, history + path), 1, {*history, *path})[0]
 
@@ -231,33 +233,34 @@ def test_guidance_is_a_likelihood_ratio(irn: IRN, batch: PlanBatch, guidance: fl
 
 
 @pytest.mark.parametrize("floor", [1, 3, 8])
-@pytest.mark.parametrize("guidance", [1.0, 50.0])
+@pytest.mark.parametrize("guidance", [1.0, 200.0])
 def test_the_floor_is_a_gate(
     learned_irn: IRN, batch: PlanBatch, floor: int, guidance: float
 ) -> None:
     """Whatever the push, only items of the network's own top n are shown, the objective too."""
-    irn = learned_irn
-    planner = IRNPlanner(irn, guidance=guidance, floor=floor)
-    state = planner.start(batch)
-    objectives_shown = np.zeros(len(state), dtype=bool)
-    while state.step <= M:
-        nobody = np.zeros_like(state.objectives_B)
-        left = M - state.step + 1
-        alone = irn.log_probs_toward(state.known, nobody, state.users_B, max_length=left)
-        allowed = alone.masked_fill(state.barred_BI, -torch.inf)
-        shown = planner.step(state).items_B
-        ranks = (allowed > allowed.gather(1, torch.from_numpy(shown)[:, None] - 1)).sum(1) + 1
-        assert (ranks <= floor).all()
-        objectives_shown |= shown == state.objectives_B
-        state.append(shown)
-    free = IRNPlanner(irn, guidance=guidance)
-    unbound = plan_rows(free, batch)
+
+    def worst_rank(planner: IRNPlanner) -> int:
+        """The lowest rank by p(i | s), among the items left, that was ever shown."""
+        state, worst = planner.start(batch), 0
+        while state.step <= M:
+            nobody = np.zeros_like(state.objectives_B)
+            left = M - state.step + 1
+            alone = learned_irn.log_probs_toward(state.known, nobody, state.users_B, left)
+            allowed = alone.masked_fill(state.barred_BI, -torch.inf)
+            shown = planner.step(state).items_B
+            score = allowed.gather(1, torch.from_numpy(shown)[:, None] - 1)
+            worst = max(worst, int((allowed > score).sum(1).max()) + 1)
+            state.append(shown)
+        return worst
+
+    bound = IRNPlanner(learned_irn, guidance=guidance, floor=floor)
+    assert worst_rank(bound) <= floor
     if floor == 1:
-        assert plan_rows(planner, batch) == plan_rows(IRNPlanner(irn, guidance=0.0), batch)
+        greedy = IRNPlanner(learned_irn, guidance=0.0)
+        assert plan_rows(bound, batch) == plan_rows(greedy, batch)
     if guidance > 1:
-        # The gate holds some objectives back that are delivered without it.
-        delivered = [t in path for path, t in zip(unbound, batch.objectives_B, strict=True)]
-        assert sum(delivered) > objectives_shown.sum()
+        # Pushed that hard, the network would show anything.
+        assert worst_rank(IRNPlanner(learned_irn, guidance=guidance)) > 8
 
 
 def plan_rows(planner: IRNPlanner, batch: PlanBatch) -> list[list[int]]:
@@ -277,9 +280,9 @@ def test_a_floor_below_the_catalogue_changes_nothing_when_it_holds_everything(
 def test_a_floor_that_begins_late_is_heeded_beyond_the_models_horizon(tiny: Dataset) -> None:
     """The literal variant has no horizon, so a path may be longer than the schedule's start."""
     training: dict[str, Any] = {"epochs": 1}
-    model = IRN(
-        l_max=10, l_min=3, horizon=2, aligned=False, item2vec=False, training=training
-    ).fit(tiny)
+    model = IRN(l_max=10, l_min=3, horizon=2, aligned=False, item2vec=False, training=training).fit(
+        tiny
+    )
     batch = PlanBatch(
         np.array([-1]), Sequences.from_rows([[1, 2]]), np.array([9]), max_length=5, items=24
     )
@@ -298,14 +301,3 @@ def test_a_path_beyond_the_horizon_is_refused(irn: IRN, batch: PlanBatch) -> Non
         IRNPlanner(irn).start(
             PlanBatch(batch.users_B, batch.histories, batch.objectives_B, M + 1, batch.items)
         )
-
-
-def test_dials_push(learned_irn: IRN, pairs: pl.DataFrame, tiny: Dataset) -> None:
-    """More guidance delivers more; pace delivers earlier."""
-
-    def reached(**dials: Any) -> tuple[int, float]:
-        outcomes = plan(IRNPlanner(learned_irn, **dials), pairs, tiny, max_length=M).outcomes
-        return int(outcomes["reached"].sum()), float(outcomes["length"].mean())  # type: ignore[arg-type]
-
-    assert reached(guidance=5.0)[0] > reached(guidance=0.0)[0]
-    assert reached(guidance=5.0, pace=5)[1] < reached(guidance=5.0)[1]

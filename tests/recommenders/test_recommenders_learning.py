@@ -75,7 +75,7 @@ def test_validation_items_are_left_out_of_training(tiny: Dataset) -> None:
     shorter = np.flatnonzero(task.sequences.lengths < tiny.sequences.lengths)
     assert len(shorter) == round(0.1 * len(tiny.users))
     assert task.targets.tolist() == tiny.sequences.take(shorter).last().tolist()
-    for row, kept in zip(shorter, range(len(shorter)), strict=True):
+    for row, kept in zip(shorter.tolist(), range(len(shorter)), strict=True):
         whole = tiny.sequences.row(row).tolist()
         assert [*task.sequences.row(row).tolist(), task.targets[kept]] == whole
         assert task.histories.row(kept).tolist() == whole[:-1]

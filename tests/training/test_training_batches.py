@@ -58,9 +58,7 @@ def test_batches_need_one_bound() -> None:
 
 
 @FAST
-@given(
-    st.lists(st.integers(0, 40), max_size=12), st.integers(1, 12), st.integers(0, 2**20)
-)
+@given(st.lists(st.integers(0, 40), max_size=12), st.integers(1, 12), st.integers(0, 2**20))
 def test_windows_partition_the_sequences(lengths: list[int], width: int, seed: int) -> None:
     # Every value occurs once, so that windows can be traced.
     total = sum(lengths)

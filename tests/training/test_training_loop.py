@@ -2,6 +2,7 @@
 
 import logging
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from influpath.errors import ConfigError
-from influpath.training import progress
 from influpath.training.loop import (
     Task,
     TrainingConfig,
@@ -30,7 +30,8 @@ class Scripted(Task):
 
     def __init__(self, script: list[float], higher_is_better: bool = True) -> None:
         self.module = nn.Linear(1, 1, bias=False)
-        nn.init.zeros_(self.module.weight)
+        self.weight = self.module.weight
+        nn.init.zeros_(self.weight)
         self.script, self.higher_is_better = list(script), higher_is_better
         self.weights: list[float] = []
         self.drawn: list[tuple[float, float]] = []
@@ -41,12 +42,12 @@ class Scripted(Task):
     def loss(self, batch: Any, rng: np.random.Generator) -> tuple[Tensor, int]:
         assert self.module.training
         self.drawn.append((rng.random(), float(torch.rand(()))))
-        return -self.module.weight.sum(), 3
+        return -self.weight.sum(), 3
 
     def validate(self) -> dict[str, float]:
         assert not self.module.training
         assert not torch.is_grad_enabled()
-        self.weights.append(self.module.weight.item())
+        self.weights.append(self.weight.item())
         return {"figure": self.script[len(self.weights) - 1], "other": 1.0}
 
 
@@ -83,7 +84,7 @@ def test_early_stop_keeps_the_best_weights(higher_is_better: bool) -> None:
     history = train(task, config, seed=0)
     assert len(history.epochs) == 5
     assert (history.best_epoch, history.best) == (2, sign * 3)
-    assert task.module.weight.item() == task.weights[1]
+    assert task.weight.item() == task.weights[1]
     assert not task.module.training
 
 
@@ -138,19 +139,24 @@ def test_every_epoch_has_randomness_of_its_own_and_the_callers_is_left_alone() -
 def test_seeded_restores_the_generator_after_an_error() -> None:
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    with pytest.raises(RuntimeError, match="stop"), seeded(1, 2):
-        torch.rand(3)
-        raise RuntimeError("stop")
+
+    def fail() -> None:
+        with seeded(1, 2):
+            torch.rand(3)
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_the_gradient_norm_is_bounded() -> None:
     class Steep(Scripted):
         def loss(self, batch: Any, rng: np.random.Generator) -> tuple[Tensor, int]:
-            return -1e6 * self.module.weight.sum(), 1
+            return -1e6 * self.weight.sum(), 1
 
         def validate(self) -> dict[str, float]:
-            gradient = self.module.weight.grad
+            gradient = self.weight.grad
             assert gradient is not None
             return {"figure": float(gradient.norm())}
 
@@ -192,7 +198,7 @@ def test_batches_redraw_a_line_on_terminals_only(
 ) -> None:
     Progress("quiet", 2).batch(1, 1, 4, 0.5)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     shown = Progress("loud", 2)
     shown.start_epoch()
     shown.batch(1, 1, 4, 0.5)

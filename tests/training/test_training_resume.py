@@ -21,19 +21,20 @@ from influpath.recommenders.base import Recommender
 from influpath.recommenders.bert4rec import BERT4Rec
 from influpath.recommenders.sasrec import SASRec
 from influpath.training import loop
+from influpath.training.checkpoints import read_state
 
-SIZES = {"embedding_size": 8, "heads": 2, "dropout": 0.2, "seed": 4}
-COSINE = {"epochs": 5, "learning_rate": 1e-2, "weight_decay": 0.1}
+SIZES: dict[str, Any] = {"embedding_size": 8, "heads": 2, "dropout": 0.2, "seed": 4}
+COSINE: dict[str, Any] = {"epochs": 5, "learning_rate": 1e-2, "weight_decay": 0.1}
 # Stagnates at once, so that the rate is halved before and after the interruption.
-PLATEAU = {
+PLATEAU: dict[str, Any] = {
     "epochs": 5,
     "learning_rate": 0.3,
     "schedule": "plateau",
     "plateau_patience": 0,
     "patience": 9,
 }
-SASREC = {**SIZES, "max_length": 8, "batch_tokens": 64}
-WINDOW = {"l_max": 10, "l_min": 3, "horizon": 4, "layers": 2, "batch_size": 16}
+SASREC: dict[str, Any] = {**SIZES, "max_length": 8, "batch_tokens": 64}
+WINDOW: dict[str, Any] = {"l_max": 10, "l_min": 3, "horizon": 4, "layers": 2, "batch_size": 16}
 MODELS: list[tuple[type[Recommender], dict[str, Any]]] = [
     (SASRec, {**SASREC, "training": COSINE}),
     (SASRec, {**SASREC, "training": PLATEAU}),
@@ -109,7 +110,7 @@ def test_resumed_equals_uninterrupted(
     file = tmp_path / "checkpoint.safetensors"
     with cut(place, after), pytest.raises(CutError):
         recommender(**config).fit(tiny, checkpoint=file)
-    assert len(loop.read_state(file)["history"]["epochs"]) == int(after)
+    assert len(read_state(file)["history"]["epochs"]) == int(after)
     # Whatever else happened to the generator in between plays no part.
     torch.rand(17)
     resumed = recommender(**config).fit(tiny, checkpoint=file)
@@ -146,6 +147,7 @@ torch.set_num_threads(1)
 from influpath.recommenders.sasrec import SASRec
 from influpath.testing import tiny_dataset
 from influpath.training import loop
+from influpath.training.checkpoints import read_state
 scheduled = loop.scheduled
 
 def kill(config, rate, epochs_done):
@@ -170,7 +172,7 @@ def test_resumed_after_a_kill(tiny: Dataset, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == -signal.SIGKILL
-    assert len(loop.read_state(file)["history"]["epochs"]) == 1
+    assert len(read_state(file)["history"]["epochs"]) == 1
     resumed = SASRec(config).fit(tiny, checkpoint=file)
     assert_same_model(resumed, SASRec(config).fit(tiny))
 
@@ -195,7 +197,7 @@ def test_a_failed_write_leaves_the_previous_checkpoint(
 
 def test_checkpoints_of_another_run_are_refused(tiny: Dataset, tmp_path: Path) -> None:
     file = tmp_path / "checkpoint.safetensors"
-    short = {**COSINE, "epochs": 1}
+    short: dict[str, Any] = {**COSINE, "epochs": 1}
     SASRec(**SASREC, training=short).fit(tiny, checkpoint=file)
     before = file.read_bytes()
     fewer = tiny.with_sequences(tiny.sequences.drop_last())
@@ -236,10 +238,10 @@ def test_damaged_checkpoints_are_refused(tiny: Dataset, tmp_path: Path, damage: 
 
 
 def test_a_checkpoint_changes_nothing(tiny: Dataset, tmp_path: Path) -> None:
-    config = {**SASREC, "training": {**COSINE, "epochs": 2}}
+    config: dict[str, Any] = {**SASREC, "training": {**COSINE, "epochs": 2}}
     with_file = SASRec(**config).fit(tiny, checkpoint=tmp_path / "c.safetensors")
     assert_same_model(with_file, SASRec(**config).fit(tiny))
-    assert json.loads(json.dumps(loop.read_state(tmp_path / "c.safetensors")))["identity"]
+    assert json.loads(json.dumps(read_state(tmp_path / "c.safetensors")))["identity"]
 
 
 @every_model

@@ -12,7 +12,7 @@ from influpath.cli.options import DataDir, data_dir_of
 if TYPE_CHECKING:
     from influpath.data.archives import ArchiveSource
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "POLARS_MAX_THREADS")
 
 
 def doctor(

@@ -4,75 +4,34 @@ Text stays text and takes the page's colour, so that the figures can be searched
 work on light and dark backgrounds.  Nothing here touches matplotlib's global state for good.
 """
 
-import html
-import io
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
-from matplotlib.transforms import Bbox
+from matplotlib.ticker import MaxNLocator
 
-from influpath.experiments.examples import odds
-
-# Stands for the page's text colour while drawing, and is replaced by it afterwards.
-INK = "#010203"
-# Okabe-Ito, the colours that are told apart by (nearly) everyone; yellow is too pale for lines.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = COLORS
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "text.parse_math": False,
-    "axes.titlesize": 10,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-}
-FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-WIDTH = 5.0
-Align = Literal["start", "arrival"]
-
-
-class Look(NamedTuple):
-    """How a planner is drawn; never by colour alone."""
-
-    color: str
-    marker: str
-    line: str
-
-
-LOOKS = {
-    "irn": Look(BLUE, "o", "-"),
-    "rec2inf": Look(VERMILLION, "s", "--"),
-    "vanilla": Look(GREEN, "D", "-."),
-    "oracle": Look(INK, "^", ":"),
-    "direct": Look(PURPLE, "v", "-"),
-}
-FURTHER = [Look(ORANGE, "P", "--"), Look(SKY, "X", "-."), Look(PURPLE, "<", ":")]
-
-
-def looks(planners: Iterable[str]) -> dict[str, Look]:
-    """Return a look for every planner; the same planner has the same one in every figure."""
-    found: dict[str, Look] = {}
-    for label in sorted(set(planners)):
-        own = LOOKS.get(label.partition("/")[0])
-        taken = set(found.values())
-        free = [look for look in (own, *FURTHER, *LOOKS.values()) if look and look not in taken]
-        found[label] = free[0] if free else FURTHER[len(found) % len(FURTHER)]
-    return found
+from influpath.experiments.figure_parts import (
+    BLUE,
+    INK,
+    SKY,
+    STYLE,
+    WIDTH,
+    Align,
+    count_panel,
+    curve_ends,
+    defined,
+    error_bars,
+    inline_svg,
+    label_points,
+    legend_above,
+    legend_name,
+    looks,
+    odds_axis,
+    planners_of,
+    sentence,
+)
 
 
 def frontier_figure(document: Mapping[str, Any]) -> str:
@@ -80,10 +39,10 @@ def frontier_figure(document: Mapping[str, Any]) -> str:
 
     The chosen dials of ``irn`` are the star.  Returns "" where the document has no points.
     """
-    points = [p for p in document.get("frontier") or [] if _defined(p["log_ppl"], p["ioi"])]
+    points = [p for p in document.get("frontier") or [] if defined(p["log_ppl"], p["ioi"])]
     if not points:
         return ""
-    styles = looks(_planners(document))
+    styles = looks(planners_of(document))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 4.5))
         axes = figure.subplots()
@@ -95,19 +54,19 @@ def frontier_figure(document: Mapping[str, Any]) -> str:
             axes.errorbar(
                 x,
                 y,
-                xerr=_errors([p["log_ppl"] for p in own]),
-                yerr=_errors([p["ioi"] for p in own]),
+                xerr=error_bars([p["log_ppl"] for p in own]),
+                yerr=error_bars([p["ioi"] for p in own]),
                 color=look.color,
                 marker=look.marker,
                 linestyle=look.line,
                 markersize=5,
                 linewidth=1.6,
                 elinewidth=0.7,
-                label=_legend(label),
+                label=legend_name(label),
             )
             marks += [(a, b, p["point"], look.color) for a, b, p in zip(x, y, own, strict=True)]
         chosen = (document.get("subset") or {}).get("planners", {}).get("irn")
-        if chosen and _defined(chosen["log_ppl"], chosen["ioi"]):
+        if chosen and defined(chosen["log_ppl"], chosen["ioi"]):
             axes.plot(
                 chosen["log_ppl"]["mean"],
                 chosen["ioi"]["mean"],
@@ -125,14 +84,14 @@ def frontier_figure(document: Mapping[str, Any]) -> str:
         axes.set_ylabel("IoI: growth of interest in nats (up is more)")
         axes.margins(0.08)
         axes.axhline(0, color=INK, linewidth=0.6, alpha=0.5)
-        _legend_above(figure, axes)
-        _label_points(figure, axes, marks)
-        return _svg(
+        legend_above(figure, axes)
+        label_points(figure, axes, marks)
+        return inline_svg(
             figure,
             "frontier",
             "Influence against smoothness",
             "One line per planner through its dials. "
-            + _spoken(
+            + sentence(
                 f"{p['planner']} {p['point']}".strip()
                 + f": log(PPL) {p['log_ppl']['mean']:.2f}, IoI {p['ioi']['mean']:.2f}"
                 for p in points
@@ -150,7 +109,7 @@ def stepwise_figure(document: Mapping[str, Any], align: Align) -> str:
     rows = [row for row in everything if row["align"] == align]
     if not rows:
         return ""
-    styles = looks(_planners(document))
+    styles = looks(planners_of(document))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.7, 6.4))
         panels = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.3))
@@ -170,7 +129,7 @@ def stepwise_figure(document: Mapping[str, Any], align: Align) -> str:
                     linestyle=look.line,
                     marker=look.marker,
                     markersize=3.5,
-                    label=_legend(label),
+                    label=legend_name(label),
                 )
                 banded = [r for r in own if None not in (r["low"], r["high"])]
                 axes.fill_between(
@@ -182,20 +141,20 @@ def stepwise_figure(document: Mapping[str, Any], align: Align) -> str:
                     linewidth=0,
                 )
             axes.set_title(title, loc="left")
-            _odds_axis(axes, [r for r in everything if r["quantity"] == quantity])
-        _count_panel(panels[2], rows, styles)
+            odds_axis(axes, [r for r in everything if r["quantity"] == quantity])
+        count_panel(panels[2], rows, styles)
         panels[2].set_xlabel(
             "step of the path" if align == "start" else "steps before the objective (0 shows it)"
         )
         panels[2].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-        _legend_above(figure, panels[0])
+        legend_above(figure, panels[0])
         starting = "from the start" if align == "start" else "counted back from the objective"
-        return _svg(
+        return inline_svg(
             figure,
             f"steps-{align}",
             f"Interest step by step, {starting}",
             "Mean chance of the objective at the first and last step drawn. "
-            + _spoken(_ends(rows)),
+            + sentence(curve_ends(rows)),
         )
 
 
@@ -215,7 +174,7 @@ def success_figure(document: Mapping[str, Any]) -> str:
             known = [
                 (place, row[metric])
                 for place, row in enumerate(planners.values())
-                if metric in row and _defined(row[metric])
+                if metric in row and defined(row[metric])
             ]
             axes.barh(
                 [place + offset for place, _ in known],
@@ -238,178 +197,20 @@ def success_figure(document: Mapping[str, Any]) -> str:
                     va="center",
                     fontsize=9,
                 )
-        axes.set_yticks(range(len(planners)), [_legend(label) for label in planners])
+        axes.set_yticks(range(len(planners)), [legend_name(label) for label in planners])
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
         axes.set_xlim(0, 112)
         axes.set_xticks(range(0, 101, 20))
         axes.set_xlabel("share of paths in percent, with 95% intervals")
-        _legend_above(figure, axes)
-        spoken = (
+        legend_above(figure, axes)
+        clauses = (
             f"{label}: "
             + " and ".join(
                 f"{title} {100 * row[metric]['mean']:.1f}%"
                 for metric, title, _, _ in bars
-                if metric in row and _defined(row[metric])
+                if metric in row and defined(row[metric])
             )
             for label, row in planners.items()
         )
-        return _svg(figure, "success", "Objectives shown and accepted", _spoken(spoken))
-
-
-# Drawing ----------------------------------------------------------------------------------------
-
-
-def _odds_axis(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Make the y axis one of chances, "1 in 100", with room for all the rows' intervals."""
-    ends = [r[key] for r in rows for key in ("low", "high", "mean") if r[key] is not None]
-    bottom, top = math.exp(min(ends) - 0.3), math.exp(max(ends) + 0.3)
-    axes.set_yscale("log")
-    axes.set_ylim(bottom, top)
-    # Few decades want ticks in between: 1 in 100, 1 in 300, 1 in 1,000.
-    decades = math.log10(top / bottom)
-    between = (1.0,) if decades > 3 else (1.0, 10 / 3) if decades > 1.3 else (1.0, 2.0, 5.0)
-    axes.yaxis.set_major_locator(LogLocator(subs=between))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: odds(math.log(value))))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
-
-
-def _count_panel(axes: Axes, rows: Sequence[Mapping[str, Any]], styles: Mapping[str, Look]) -> None:
-    for label in dict.fromkeys(row["planner"] for row in rows):
-        own = [r for r in rows if (r["planner"], r["quantity"]) == (label, "objective_log_prob")]
-        look = styles[label]
-        axes.plot(
-            [r["step"] for r in own],
-            [r["n"] for r in own],
-            color=look.color,
-            linestyle=look.line,
-            marker=look.marker,
-            markersize=3,
-        )
-    axes.set_title("paths behind each mean (n)", loc="left")
-    axes.set_ylim(0, 1.12 * max((r["n"] for r in rows), default=1))
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=3))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-
-
-def _legend_above(figure: Figure, axes: Axes) -> None:
-    """Put the legend above all panels, where it covers no data."""
-    handles, labels = axes.get_legend_handles_labels()
-    longest = max(map(len, labels))
-    columns = 3 if longest < 16 and len(labels) != 4 else 2 if longest < 30 else 1
-    figure.legend(handles, labels, loc="outside upper left", ncols=columns, fontsize=9.5)
-
-
-def _label_points(
-    figure: Figure, axes: Axes, marks: Sequence[tuple[float, float, str, str]]
-) -> None:
-    """Write the dial beside each point, where it covers the least."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
-    inside = axes.get_window_extent(renderer)
-    size = figure.dpi / 72
-    at = [axes.transData.transform((x, y)) for x, y, _, _ in marks]
-    lines = [line.get_path().transformed(line.get_transform()) for line in axes.get_lines()]
-    for bars in axes.collections:
-        lines += [bar.transformed(bars.get_transform()) for bar in bars.get_paths()]
-    taken = [Bbox.from_bounds(x - 6 * size, y - 6 * size, 12 * size, 12 * size) for x, y in at]
-    for x, y, name, color in marks:
-        if not name:
-            continue
-        best: tuple[float, tuple[float, float]] | None = None
-        text = axes.annotate(
-            name, (x, y), (0, 0), textcoords="offset points", ha="center", va="center", fontsize=9
-        )
-        text.set_in_layout(False)
-        for offset in _offsets(len(name)):
-            text.set_position(offset)
-            box = text.get_window_extent(renderer)
-            covered = sum(_overlap(box, other) for other in taken) / (box.width * box.height)
-            crossed = sum(path.intersects_bbox(box, filled=False) for path in lines)
-            outside = box.width * box.height - _overlap(box, inside)
-            cost = 3 * covered + 0.4 * crossed + 0.02 * math.hypot(*offset) + (outside > 1) * 5
-            if best is None or cost < best[0] - 1e-9:
-                best = (cost, offset)
-        assert best is not None
-        text.set_position(best[1])
-        text.set_color(color)
-        taken.append(text.get_window_extent(renderer))
-
-
-def _offsets(letters: int) -> list[tuple[float, float]]:
-    side = 7 + 2.6 * letters
-    around = ((1, 0.7), (-1, 0.7), (1, -0.7), (-1, -0.7), (0, 1.1), (0, -1.1), (1, 0), (-1, 0))
-    return [(near * side * x, near * 12 * y) for near in (1.0, 1.5, 2.0) for x, y in around]
-
-
-def _overlap(a: Bbox, b: Bbox) -> float:
-    shared = Bbox.intersection(a, b)
-    return 0.0 if shared is None else float(shared.width * shared.height)
-
-
-# Words and numbers ------------------------------------------------------------------------------
-
-
-def _planners(document: Mapping[str, Any]) -> list[str]:
-    swept = [point["planner"] for point in document.get("frontier") or []]
-    return [*document["planners"], *swept, *(r["planner"] for r in document.get("stepwise") or [])]
-
-
-def _legend(label: str) -> str:
-    return f"{label} (sees the judge)" if label.partition("/")[0] == "oracle" else label
-
-
-def _defined(*intervals: Mapping[str, Any] | None) -> bool:
-    return all(
-        at is not None and at["mean"] is not None and None not in at["ci95"] for at in intervals
-    )
-
-
-def _errors(intervals: Sequence[Mapping[str, Any]]) -> list[list[float]]:
-    return [
-        [at["mean"] - at["ci95"][0] for at in intervals],
-        [at["ci95"][1] - at["mean"] for at in intervals],
-    ]
-
-
-def _ends(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    for label in dict.fromkeys(row["planner"] for row in rows):
-        own = [r for r in rows if (r["planner"], r["quantity"]) == (label, "objective_log_prob")]
-        if own:
-            yield f"{label}: from {odds(own[0]['mean'])} to {odds(own[-1]['mean'])}"
-
-
-def _spoken(parts: Iterable[str]) -> str:
-    return "; ".join(parts) + "."
-
-
-def _svg(figure: Figure, name: str, title: str, description: str) -> str:
-    """Return the figure as an SVG element: no links, ids of its own, title and description."""
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
-    # Written for a file of its own; in a page it would style everything.
-    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
-    text = text.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
-    text = text.replace("xlink:href", "href").replace(INK, "currentColor")
-    # A page may say lighter ones for a dark background.
-    for number, color in enumerate(COLORS):
-        text = text.replace(color.lower(), f"var(--series-{number}, {color})")
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r"url\(#", f"url(#{name}-", text).replace('href="#', f'href="#{name}-')
-    text = re.sub(r"font: ([\d.]+px) [^;\"]*", rf"font: \1 {FONTS}", text)
-    opening, rest = text.split(">", 1)
-    opening = re.sub(r' (width|height|version)="[^"]*"', "", opening)
-    labelled = ' style="stroke-linejoin: round" role="img"'
-    labelled += f' aria-labelledby="{name}-title {name}-desc"'
-    return (
-        f'{opening}{labelled}><title id="{name}-title">{html.escape(title)}</title>'
-        f'<desc id="{name}-desc">{html.escape(description)}</desc>{rest}'
-    )
+        return inline_svg(figure, "success", "Objectives shown and accepted", sentence(clauses))

@@ -185,7 +185,7 @@ class PlannerConformance:
             if rng.random() < 0.5:
                 some = np.where(rng.random(len(state)) < 0.7, proposed, 0)
                 # Rows whose item was not rejected may get it again.
-                for row in np.flatnonzero(some == 0):
+                for row in np.flatnonzero(some == 0).tolist():
                     barred[row].discard(int(proposed[row]))
                 state.reject(some)
                 continue

@@ -179,7 +179,7 @@ class RecommenderConformance:
             + [np.arange(40) % model.item_count + 1] * 2
         )
         asked = {(r, s) for r in range(len(paths)) for s in range(paths.lengths[r] + 1)}
-        found = set()
+        found: set[tuple[int, int]] = set()
         for rows, steps, log_probs_CI in model.read_paths(histories, paths, users):
             assert not torch.is_inference_mode_enabled()
             assert torch.is_grad_enabled()
