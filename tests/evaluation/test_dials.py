@@ -36,7 +36,7 @@ def test_worst_step_cap() -> None:
     assert choose_dial(candidates, VANILLA).dial == "rough"
     choice = choose_dial(candidates, VANILLA, worst_step_cap=8.0)
     assert choice.dial == "even"
-    assert "worst step at most 8" in choice.reason
+    assert "worst step at most 8.00" in choice.reason
 
 
 def test_none_qualifies() -> None:

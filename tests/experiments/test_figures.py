@@ -5,13 +5,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
 
-from influpath.experiments.figures import (
-    INK,
-    frontier_figure,
-    looks,
-    stepwise_figure,
-    success_figure,
-)
+from influpath.experiments.figure_parts import INK, looks
+from influpath.experiments.figures import frontier_figure, stepwise_figure, success_figure
 
 
 def at(mean: float | None, half: float = 0.1) -> dict[str, Any]:

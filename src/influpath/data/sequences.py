@@ -17,7 +17,8 @@ def count_up(counts: npt.NDArray[Any]) -> IntArray:
     """Return 0, 1, ..., count - 1 for each count, one after the other: int64 [sum of counts]."""
     ends = np.cumsum(counts, dtype=np.int64)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total, dtype=np.int64) - np.repeat(ends - counts, counts)
+    numbers: IntArray = np.arange(total, dtype=np.int64) - np.repeat(ends - counts, counts)
+    return numbers
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,7 +71,7 @@ def choose_dial(
     ]
     rule = f"log(PPL) at most {limit:.2f} (vanilla's {vanilla_log_ppl:.2f} + {margin:g})"
     if worst_step_cap is not None:
-        rule += f" and worst step at most {worst_step_cap:g}"
+        rule += f" and worst step at most {worst_step_cap:.2f}"
     if qualified:
         qualified.sort(
             key=lambda dial: (

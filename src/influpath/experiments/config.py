@@ -49,9 +49,9 @@ class DialGrid(FrozenConfig):
     w_t: tuple[float, ...] = (1.0,)
     guidance: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 6.0)
     pace: tuple[int, ...] = (1, 3)
-    floor: tuple[int, ...] = (50, 100)
+    floor: tuple[int, ...] = (50,)
     margin: float = Field(default=0.8, gt=0)
-    cap_worst_step: bool = True
+    cap_worst_step: bool = False
 
     def candidates(self) -> list[dict[str, Any]]:
         """Return every combination."""

@@ -191,6 +191,9 @@ class Run:
     @cached_property
     def dial_choice(self) -> dict[str, Any]:
         """IRN's dials, chosen on the dial pairs under the evaluator that does not judge."""
+        given = self.config.planner_dials.get("irn")
+        if given is not None:
+            return {"chosen": given, "reason": "given in the configuration", "candidates": []}
         grid, other = self.config.dials, self.evaluators[1]
         dial_pairs = with_role(self.pairs, "dial")
         inputs = [

@@ -2,11 +2,13 @@
 
 import logging
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -69,17 +71,33 @@ def run_jobs(jobs: Sequence[TrainingJob], workers: int) -> None:
     )
     # A fresh interpreter per worker: forked ones would inherit the threads of torch and polars.
     pool = ProcessPoolExecutor(min(workers, len(waiting)), mp_context=get_context("spawn"))
-    futures = [pool.submit(train_model, job) for job in waiting]
     try:
-        finished, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in finished:
-            future.result()
+        with interrupts_held():
+            left = {pool.submit(train_model, job) for job in waiting}
+        while left:
+            # In short waits: polars makes the system restart a wait that Ctrl-C interrupts.
+            finished, left = wait(left, timeout=0.5, return_when=FIRST_EXCEPTION)
+            for future in finished:
+                future.result()
     except BaseException:
         for process in list((pool._processes or {}).values()):
             process.terminate()
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Start processes that never see Ctrl-C; this one gets it after the block, and ends them."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def train_model(job: TrainingJob) -> None:

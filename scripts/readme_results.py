@@ -1,0 +1,87 @@
+"""Write the README's results section from the result files, or check that it is up to date.
+
+python scripts/readme_results.py           # rewrite
+python scripts/readme_results.py --check   # exit 1 if the README says something else
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+COLUMNS = {
+    "sr": ("SR@20", 3),
+    "accepted_sr@20": ("accepted SR@20", 3),
+    "ioi": ("IoI", 2),
+    "ior": ("IoR", 0),
+    "log_ppl": ("log(PPL)", 2),
+    "worst_step": ("worst step", 2),
+}
+SECTIONS = {
+    "ml-1m": ("MovieLens-1M", "results/ml-1m/main.json"),
+    "lastfm": ("Last.fm", "results/lastfm/main.json"),
+    "lastfm-paper": ("Last.fm, the paper's preparation", "results/lastfm/main-paper.json"),
+}
+
+
+def section(title: str, path: str, result: dict[str, Any]) -> str:
+    """Return one dataset's heading, table and what stands behind it."""
+    judge, data = result["evaluator"], result["data"]
+    lines = [
+        f"### {title}",
+        "",
+        f"{data['users']:,} users, {data['items']:,} items, {data['interactions']:,} interactions; "
+        f"{result['pairs']:,} report pairs, M = {result['config']['max_length']}. Judge: "
+        f"{judge['name']} with HR@20 {judge['hr@20']:.3f} and MRR {judge['mrr']:.3f} by full "
+        f"ranking. IRN as a next-item recommender: HR@20 {result['next_item']['irn']['hr@20']:.3f}. "
+        f"Means with 95% intervals, from [`{path}`]({path}).",
+        "",
+        "| planner | " + " | ".join(name for name, _ in COLUMNS.values()) + " |",
+        "|---|" + "---|" * len(COLUMNS),
+    ]
+    for planner, row in result["planners"].items():
+        name = planner
+        if planner == "irn":
+            dials = result["dials"]["irn"]
+            name = f"**irn** (g {dials['guidance']:g}, c {dials['pace']}, floor {dials['floor']})"
+        elif planner == "oracle":
+            name = f"oracle, k 20, sees the judge ({row['sr']['n']} pairs)"
+        lines.append(f"| {name} | " + " | ".join(cell(row, key) for key in COLUMNS) + " |")
+    if result["paper_irn"]:
+        cells = [
+            f"{result['paper_irn'][key]:g}" if key in result["paper_irn"] else "" for key in COLUMNS
+        ]
+        lines.append("| the paper's IRN, its own judge | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def cell(row: dict[str, Any], key: str) -> str:
+    """Return a mean and its interval."""
+    digits, at = COLUMNS[key][1], row[key]
+    if at["mean"] is None:
+        return ""
+    low, high = at["ci95"]
+    return f"{at['mean']:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def updated(readme: str) -> str:
+    """Return the README with every section that has a result file rewritten."""
+    for name, (title, path) in SECTIONS.items():
+        if not (ROOT / path).is_file():
+            continue
+        result = json.loads((ROOT / path).read_text(encoding="utf-8"))
+        start, end = f"<!-- results:{name} -->", f"<!-- /results:{name} -->"
+        before, rest = readme.split(start)
+        after = rest.split(end)[1]
+        readme = f"{before}{start}\n{section(title, path, result)}\n{end}{after}"
+    return readme
+
+
+if __name__ == "__main__":
+    file = ROOT / "README.md"
+    now = file.read_text(encoding="utf-8")
+    wanted = updated(now)
+    if "--check" in sys.argv:
+        sys.exit("README.md: run scripts/readme_results.py" if wanted != now else 0)
+    file.write_text(wanted, encoding="utf-8")
