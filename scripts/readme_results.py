@@ -34,7 +34,8 @@ def section(title: str, path: str, result: dict[str, Any]) -> str:
         f"{data['users']:,} users, {data['items']:,} items, {data['interactions']:,} interactions; "
         f"{result['pairs']:,} report pairs, M = {result['config']['max_length']}. Judge: "
         f"{judge['name']} with HR@20 {judge['hr@20']:.3f} and MRR {judge['mrr']:.3f} by full "
-        f"ranking. IRN as a next-item recommender: HR@20 {result['next_item']['irn']['hr@20']:.3f}. "
+        "ranking. IRN as a next-item recommender: HR@20 "
+        f"{result['next_item']['irn']['hr@20']:.3f}. "
         f"Means with 95% intervals, from [`{path}`]({path}).",
         "",
         "| planner | " + " | ".join(name for name, _ in COLUMNS.values()) + " |",
