@@ -2,6 +2,8 @@
 
 import re
 import runpy
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -57,3 +59,9 @@ class TestNudge(PlannerConformance):
     def planner(self, dataset: Dataset) -> Planner:
         planner: Planner = PLUGIN["NudgePlanner"](PLUGIN["Markov"]().fit(dataset), weight=0.5)
         return planner
+
+
+def test_the_readme_shows_the_committed_results() -> None:
+    check = [sys.executable, str(ROOT / "scripts" / "readme_results.py"), "--check"]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
