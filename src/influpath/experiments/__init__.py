@@ -1,1 +1,1 @@
-"""TODO."""
+"""Runs from a TOML file to a result, its report and its verification."""

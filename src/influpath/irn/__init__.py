@@ -1,1 +1,1 @@
-"""TODO."""
+"""The Influential Recommender Network: its mask, windows, training examples and cache."""
