@@ -289,14 +289,3 @@ class Recommender(ABC):
                 f"{where}: the weights do not fit the configuration ({reason})."
             ) from None
         return model
-
-
-def best_device(name: str) -> torch.device:
-    """Return a torch device by option ("cpu", "cuda").
-
-    Raises:
-        InfluPathError: CUDA was asked for and is not there.
-    """
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InfluPathError("device 'cuda' was asked for, but PyTorch finds no GPU; use 'cpu'.")
-    return torch.device(name)
