@@ -27,6 +27,7 @@ class IRNConfig(FrozenConfig):
             same network a model of p(i | s).
         tied: Output projection tied to the item embedding.
         item2vec: Initialise the item embedding by item2vec rather than at random.
+        item2vec_epochs: Passes of item2vec over the pieces; 0 chooses by the size of the log.
         objective_in_loss: Count the objective's own slot in the loss (formula 9 does).
         leak: Literal variant for the ablation: the objective's row sees the items.
         aligned: Planning leaves as many empty slots before the objective as items may still come
@@ -50,6 +51,7 @@ class IRNConfig(FrozenConfig):
     objective_dropout: float = Field(default=0.1, ge=0, lt=1)
     tied: bool = True
     item2vec: bool = True
+    item2vec_epochs: int = Field(default=0, ge=0)
     objective_in_loss: bool = True
     leak: bool = False
     aligned: bool = True

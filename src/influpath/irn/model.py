@@ -54,7 +54,14 @@ class IRN(Recommender):
     def _initialise_items(self, sequences: Sequences) -> None:
         """Start the item embedding from item2vec, scaled to the spread of the random one."""
         embedding = self.module.item.weight
-        vectors = item2vec(sequences, self.item_count, self.config.embedding_size, self.config.seed)
+        config = self.config
+        vectors = item2vec(
+            sequences,
+            self.item_count,
+            config.embedding_size,
+            config.seed,
+            epochs=config.item2vec_epochs,
+        )
         scaled = torch.from_numpy(vectors * float(embedding.std().detach()) / vectors[1:].std())
         trained = torch.from_numpy(np.abs(vectors).sum(1) > 0)
         with torch.no_grad():

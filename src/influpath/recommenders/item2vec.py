@@ -8,9 +8,13 @@ import numpy.typing as npt
 
 from influpath.data.sequences import Sequences
 
+# Small logs need many passes: on Last.fm five leave the embeddings close to random.
+SHOWN_ITEMS = 4_000_000
+FEWEST_EPOCHS = 5
+
 
 def item2vec(
-    sequences: Sequences, items: int, size: int, seed: int, window: int = 5, epochs: int = 5
+    sequences: Sequences, items: int, size: int, seed: int, window: int = 5, epochs: int = 0
 ) -> npt.NDArray[np.float32]:
     """Train item embeddings.
 
@@ -20,7 +24,8 @@ def item2vec(
         size: Embedding size.
         seed: Makes the result reproducible (one worker, fixed hash).
         window: Neighbours on each side.
-        epochs: Passes over the sequences.
+        epochs: Passes over the sequences; 0 takes as many as show about four million items, at
+            least five.
 
     Returns:
         float32 [items + 1, size]; row 0 (padding) and items without a sequence are 0.
@@ -37,7 +42,7 @@ def item2vec(
         negative=5,
         workers=1,
         seed=seed,
-        epochs=epochs,
+        epochs=epochs or max(FEWEST_EPOCHS, -(-SHOWN_ITEMS // max(1, len(sequences.values)))),
         # Python's string hash differs between processes; the number itself does not.
         hashfxn=lambda word: int(word) if word.isdigit() else 0,
     )
