@@ -29,6 +29,7 @@ TINY_IRN: dict[str, Any] = {
     "horizon": 6,
     "layers": 2,
     "batch_size": 8,
+    "item2vec_epochs": 5,
     "seed": 3,
     "training": TRAINING,
 }

@@ -10,7 +10,7 @@ from influpath.data.sequences import Sequences
 
 # Small logs need many passes: on Last.fm five leave the embeddings close to random.
 SHOWN_ITEMS = 4_000_000
-FEWEST_EPOCHS = 5
+FEWEST_EPOCHS, MOST_EPOCHS = 5, 200
 
 
 def item2vec(
@@ -24,8 +24,8 @@ def item2vec(
         size: Embedding size.
         seed: Makes the result reproducible (one worker, fixed hash).
         window: Neighbours on each side.
-        epochs: Passes over the sequences; 0 takes as many as show about four million items, at
-            least five.
+        epochs: Passes over the sequences; 0 takes as many as show about four million items, from 5
+            to 200.
 
     Returns:
         float32 [items + 1, size]; row 0 (padding) and items without a sequence are 0.
@@ -33,6 +33,7 @@ def item2vec(
     from gensim.models import Word2Vec
 
     rows = [list(map(str, sequences.row(row).tolist())) for row in range(len(sequences))]
+    shown = max(1, len(sequences.values))
     model = Word2Vec(
         rows,
         vector_size=size,
@@ -42,7 +43,7 @@ def item2vec(
         negative=5,
         workers=1,
         seed=seed,
-        epochs=epochs or max(FEWEST_EPOCHS, -(-SHOWN_ITEMS // max(1, len(sequences.values)))),
+        epochs=epochs or min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-SHOWN_ITEMS // shown))),
         # Python's string hash differs between processes; the number itself does not.
         hashfxn=lambda word: int(word) if word.isdigit() else 0,
     )
