@@ -105,7 +105,8 @@ class BERT4Rec(NeuralRecommender):
         return hidden_ND, target_N
 
     def _encode(self, histories: Sequences) -> Tensor:
-        width = self.config.max_length
+        # With the mask token a window is as long as in training, so that every position was trained.
+        width = self.config.max_length - 1
         lengths = np.minimum(histories.lengths, width)
         order = np.argsort(lengths, kind="stable")
         result = torch.empty(len(lengths), self.config.embedding_size)
