@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from influpath.planning.schedule import schedule_text
+
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = {
     "sr": ("SR@20", 3),
@@ -45,7 +47,8 @@ def section(title: str, path: str, result: dict[str, Any]) -> str:
         name = planner
         if planner == "irn":
             dials = result["dials"]["irn"]
-            name = f"**irn** (g {dials['guidance']:g}, c {dials['pace']}, floor {dials['floor']})"
+            g, c, floor = (schedule_text(dials[name]) for name in ("guidance", "pace", "floor"))
+            name = f"**irn** (g {g}, c {c}, floor {floor})"
         elif planner == "oracle":
             name = f"oracle, k 20, sees the judge ({row['sr']['n']} pairs)"
         lines.append(f"| {name} | " + " | ".join(cell(row, key) for key in COLUMNS) + " |")

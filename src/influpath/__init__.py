@@ -17,25 +17,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from influpath.data import (
-        Dataset,
-        SimulatedWorld,
-        Split,
-        leave_last_out,
-        load_dataset,
-    )
+    from influpath.data import Dataset, SimulatedWorld, Split, leave_last_out, load_dataset
     from influpath.errors import InfluPathError
-    from influpath.evaluation import evaluate, sample_pairs
+    from influpath.evaluation import calibrate, evaluate, evaluate_judges, sample_pairs
     from influpath.irn.model import IRN
     from influpath.planning.algorithm import plan
+    from influpath.planning.bridge import BridgePlanner
+    from influpath.planning.dijkstra import DijkstraPlanner
     from influpath.planning.direct import DirectPlanner
+    from influpath.planning.ipg import IPGPlanner
     from influpath.planning.irn import IRNPlanner
+    from influpath.planning.lookahead import LookaheadPlanner
+    from influpath.planning.mst import MSTPlanner
     from influpath.planning.oracle import OraclePlanner
     from influpath.planning.paths import Paths
     from influpath.planning.rec2inf import Rec2InfPlanner
     from influpath.planning.vanilla import VanillaPlanner
     from influpath.recommenders.bert4rec import BERT4Rec
+    from influpath.recommenders.bpr import BPR
+    from influpath.recommenders.caser import Caser
+    from influpath.recommenders.gru4rec import GRU4Rec
+    from influpath.recommenders.pop import POP
     from influpath.recommenders.sasrec import SASRec
+    from influpath.recommenders.transrec import TransRec
     from influpath.registry import load_model
 
 __version__ = "0.1.0"
@@ -47,36 +51,60 @@ _HOMES = {
     "leave_last_out": "data",
     "load_dataset": "data",
     "InfluPathError": "errors",
+    "calibrate": "evaluation",
     "evaluate": "evaluation",
+    "evaluate_judges": "evaluation",
     "sample_pairs": "evaluation",
     "IRN": "irn.model",
     "plan": "planning.algorithm",
-    "Paths": "planning.paths",
+    "BridgePlanner": "planning.bridge",
+    "DijkstraPlanner": "planning.dijkstra",
     "DirectPlanner": "planning.direct",
+    "IPGPlanner": "planning.ipg",
     "IRNPlanner": "planning.irn",
+    "LookaheadPlanner": "planning.lookahead",
+    "MSTPlanner": "planning.mst",
     "OraclePlanner": "planning.oracle",
+    "Paths": "planning.paths",
     "Rec2InfPlanner": "planning.rec2inf",
     "VanillaPlanner": "planning.vanilla",
     "BERT4Rec": "recommenders.bert4rec",
+    "BPR": "recommenders.bpr",
+    "Caser": "recommenders.caser",
+    "GRU4Rec": "recommenders.gru4rec",
+    "POP": "recommenders.pop",
     "SASRec": "recommenders.sasrec",
+    "TransRec": "recommenders.transrec",
     "load_model": "registry",
 }
 
 __all__ = [
+    "BPR",
     "IRN",
+    "POP",
     "BERT4Rec",
+    "BridgePlanner",
+    "Caser",
     "Dataset",
+    "DijkstraPlanner",
     "DirectPlanner",
+    "GRU4Rec",
+    "IPGPlanner",
     "IRNPlanner",
     "InfluPathError",
+    "LookaheadPlanner",
+    "MSTPlanner",
     "OraclePlanner",
     "Paths",
     "Rec2InfPlanner",
     "SASRec",
     "SimulatedWorld",
     "Split",
+    "TransRec",
     "VanillaPlanner",
+    "calibrate",
     "evaluate",
+    "evaluate_judges",
     "leave_last_out",
     "load_dataset",
     "load_model",

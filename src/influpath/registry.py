@@ -5,9 +5,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-from influpath.data.ids import IdMap
 from influpath.errors import ConfigError
 from influpath.planning.base import Planner
+from influpath.planning.parts import PlannerParts
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.model_files import read_model
 
@@ -40,41 +40,20 @@ def planner_class(name: str) -> type[Planner]:
 
 
 def make_planner(
-    label: str,
-    models: Mapping[str, Recommender],
-    items: IdMap,
-    judge: Recommender | None = None,
-    dials: Mapping[str, Any] | None = None,
+    label: str, parts: PlannerParts, dials: Mapping[str, Any] | None = None
 ) -> Planner:
     """Build a planner from its label.
 
     Args:
-        label: ``irn``, ``vanilla/sasrec``, ``rec2inf/sasrec``, ``direct``, ``oracle``, ...
-        models: Fitted models by name, for planners on a model.
-        items: The catalogue, for planners without a model.
-        judge: For the oracle only.
+        label: ``irn``, ``vanilla/sasrec``, ``rec2inf/sasrec``, ``dijkstra``, ``oracle``, ...
+        parts: Models, training data and judge to build it from.
         dials: Settings of the planner.
 
     Raises:
         ConfigError: The planner or its model is unknown, or a dial is wrong.
     """
     kind, _, model_name = label.partition("/")
-    chosen = planner_class(kind)
-    built_from: Any = items
-    if chosen.built_from == "judge":
-        if judge is None:
-            raise ConfigError(f"planner {label!r} looks through a judge; give one.")
-        built_from = judge
-    elif chosen.built_from == "model":
-        built_from = models.get(model_name or kind)
-        if built_from is None:
-            raise ConfigError(
-                f"planner {label!r} needs a model named {model_name or kind!r}; the models at hand "
-                f"are {', '.join(sorted(models)) or 'none'}."
-            )
-    factory: Any = chosen
-    planner: Planner = factory(built_from, **(dials or {}))
-    return planner
+    return planner_class(kind).build(parts, model_name or None, dials or {})
 
 
 def load_model(directory: str | Path) -> Recommender:

@@ -8,7 +8,10 @@ from typer.testing import CliRunner
 
 from influpath.cli.main import app
 
-COMMANDS = ("demo", "run", "train", "plan", "evaluate", "verify", "doctor", "data stats")
+COMMANDS = (
+    *("demo", "run", "train", "plan", "evaluate", "verify", "doctor", "data stats"),
+    *("recommenders", "planners", "next-item"),
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

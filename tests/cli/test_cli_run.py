@@ -20,6 +20,38 @@ def test_a_run_prints_table_example_and_where_things_are(finished: Path) -> None
     assert "judge" in (finished / "run.log").read_text()
 
 
+def test_expensive_planners_are_on_the_subset_and_random_ones_have_a_spread(finished: Path) -> None:
+    document = json.loads((finished / "main.json").read_text())
+    sizes = {label: row["sr"]["n"] for label, row in document["planners"].items()}
+    assert sizes["lookahead/sasrec"] == sizes["oracle"] == 20
+    assert {sizes[label] for label in ("irn", "mst", "direct")} == {document["pairs"]}
+    assert set(document["subset"]["planners"]) == set(sizes)
+    spread = document["spread"]["mst"]
+    assert spread["seeds"] == [0, 1, 2]
+    assert len(spread["sr"]["by_seed"]) == 3
+    # The table shows the first seed.
+    assert spread["sr"]["by_seed"][0] == pytest.approx(document["planners"]["mst"]["sr"]["mean"])
+    assert set(document["next_item"]) >= {"irn", "lookahead/sasrec"}
+    assert "mst" not in document["next_item"]
+
+
+def test_every_evaluator_judges(finished: Path) -> None:
+    document = json.loads((finished / "main.json").read_text())
+    assert set(document["judges"]) == {"sasrec", "bert4rec"}
+    headline = document["judges"][document["judge"]]
+    assert headline["planners"] == document["subset"]["planners"]
+    for table in document["judges"].values():
+        assert set(table["planners"]) == set(table["calibrated"]) == set(document["planners"])
+        irn, calibrated = table["planners"]["irn"], table["calibrated"]["irn"]
+        assert irn["ior"] == calibrated["ior"]
+        assert irn["log_ppl"] != calibrated["log_ppl"]
+        assert table["calibration"]["temperature"] > 0
+    across = document["across_judges"]["irn"]["log_ppl"]
+    means = [table["planners"]["irn"]["log_ppl"]["mean"] for table in document["judges"].values()]
+    assert across["worst"] == max(means)
+    assert across["mean"] == pytest.approx(sum(means) / 2)
+
+
 def test_verify_agrees(finished: Path) -> None:
     outcome = Outcome("verify", finished / "main.json")
     assert outcome.status == 0, outcome.errors

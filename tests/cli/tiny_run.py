@@ -1,16 +1,22 @@
 """A tiny run file, and a way to call commands."""
 
+from typing import Any
+
 from typer.testing import CliRunner
 
 from influpath.cli.main import app
 
-WORLD = {"users": 80, "items": 50, "shortest": 10, "longest": 16}
+WORLD: dict[str, Any] = {"users": 80, "items": 50, "shortest": 10, "longest": 16}
 CONFIG = """
 name = "tiny"
 seed = 7
 workers = 1
 max_length = 4
-planners = ["irn", "vanilla/sasrec", "rec2inf/sasrec", "direct", "oracle"]
+planners = [
+    "irn", "vanilla/sasrec", "rec2inf/sasrec", "direct", "mst", "lookahead/sasrec", "oracle"
+]
+subset_planners = ["lookahead/sasrec", "oracle"]
+spread_seeds = { mst = [0, 1, 2] }
 
 [data]
 source = "simulated"

@@ -50,6 +50,9 @@ def make_document(**changes: Any) -> dict[str, Any]:
         for quantity in ("objective_log_prob", "item_log_prob")
         for step in steps
     ]
+    calibration = {"temperature": 1.25, "fitted_on": 10, "measured_on": 100}
+    calibration |= {"loss": 6.0, "loss_calibrated": 5.9}
+    calibration |= {"error": 0.0123, "error_calibrated": 0.0042}
     about = {"epochs": 3, "best_epoch": 2, "seconds": 12.5, "validation": {"hr@20": 0.3}}
     document: dict[str, Any] = {
         "name": "toy",
@@ -71,8 +74,18 @@ def make_document(**changes: Any) -> dict[str, Any]:
             for other in ("vanilla/sasrec", "direct")
         },
         "subset_differences": {},
-        "second_judge": {"name": "sasrec", "judge": "sasrec", "pairs": 90}
-        | {"planners": planners, "coverage": {}},
+        "judges": {
+            name: {"judge": name, "pairs": 90, "planners": planners, "coverage": {}}
+            | {"calibrated": planners, "calibration": calibration}
+            for name in ("bert4rec", "sasrec")
+        },
+        "across_judges": {
+            label: {
+                metric: {"mean": at["mean"], "worst": at["mean"], "worst_judge": "sasrec"}
+                for metric, at in row.items()
+            }
+            for label, row in planners.items()
+        },
         "next_item": {"irn": {"hr@20": 0.2, "hr@20_ci95": [0.1, 0.3], "mrr": None, "n": 100}},
         "stepwise": stepwise,
         "frontier": frontier,
@@ -204,7 +217,7 @@ def test_undefined_numbers_are_a_dash() -> None:
     assert "nan" not in re.sub(r"[a-z]+nan|nan[a-z]+", "", page.lower())
 
 
-@pytest.mark.parametrize("missing", ["frontier", "stepwise", "second_judge", "subset"])
+@pytest.mark.parametrize("missing", ["frontier", "stepwise", "judges", "subset"])
 def test_parts_may_be_missing(missing: str) -> None:
     # A document that lacks it and one that holds nothing there are the same.
     document = make_document()
@@ -214,7 +227,7 @@ def test_parts_may_be_missing(missing: str) -> None:
 
 def test_a_single_planner_alone() -> None:
     document = make_document(planners={"mine": planner(0.3)}, frontier=[], stepwise=[])
-    for key in ("dial_choice", "dials", "differences", "paper_irn", "subset", "second_judge"):
+    for key in ("dial_choice", "dials", "differences", "paper_irn", "subset", "judges"):
         del document[key]
     page = render_report(document, [])
     assert "mine shows the objective in 30.0% (28.0% to 32.0%)" in page
@@ -224,7 +237,7 @@ def test_a_single_planner_alone() -> None:
 
 def test_no_oracle() -> None:
     document = make_document()
-    for part in (document, document["subset"], document["second_judge"]):
+    for part in (document, document["subset"], *document["judges"].values()):
         part["planners"] = {k: v for k, v in part["planners"].items() if k != "oracle"}
     page = render_report(document, [])
     assert "irn" in page
@@ -267,7 +280,7 @@ def test_the_summary_is_honest_about_overlap_judge_and_oracle() -> None:
     assert "No person was asked" in said
     assert "bert4rec" in said
     assert "not a planner" in said
-    assert "Under a second judge, sasrec, on 90 pairs" in said
+    assert "Under another judge, sasrec, on 90 pairs" in said
     assert "Clearly ahead of all others are irn in SR, accepted SR@20" in said
     close = make_document(
         differences={"irn - vanilla/sasrec": {"accepted_sr@20": interval(0, 0.1)}}

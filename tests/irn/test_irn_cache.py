@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from irn_networks import random_irn
 
 from influpath.data.sequences import Sequences
+from influpath.errors import ConfigError
 from influpath.irn.model import IRN
 from influpath.irn.network import IRNNetwork
 from influpath.planning.base import PlanBatch
 from influpath.planning.irn import BELOW_FLOOR, IRNPlanner
+from influpath.planning.schedule import Ramp
 
 HORIZON = 6
 ITEMS = 30
@@ -27,6 +29,7 @@ DIALS: list[dict[str, Any]] = [
     {"w_t": (0.0, 0.5, 1.0, 2.0, 3.0)},
     {"w_t": (2.0, 0.0, 1.0), "pace": 2, "guidance": 2.0, "floor": 8},
     {"pace": 3, "guidance": 3.0},
+    {"guidance": {"start": 1, "end": 6}, "w_t": "0.5..2", "floor": 10},
     {"pace": 4, "w_t": (1.0, 1.5)},
     {"pace": (1, 1, 2, 2, 1), "floor": 10},
     {"pace": (3, 1), "w_t": (0.5, 2.0)},
@@ -114,7 +117,9 @@ def assert_same_scores(found_BI: torch.Tensor, expected_BI: torch.Tensor, atol: 
 
 def guidance_of(dials: dict[str, Any]) -> float:
     """Guidance stretches differences, those of rounding too."""
-    guidance: float | tuple[float, ...] = dials.get("guidance", 1.0)
+    guidance: float | tuple[float, ...] | dict[str, float] = dials.get("guidance", 1.0)
+    if isinstance(guidance, dict):
+        guidance = tuple(guidance.values())
     return max(1.0, 2.0 * max(guidance if isinstance(guidance, tuple) else (guidance,)))
 
 
@@ -207,7 +212,28 @@ def test_w_t_belongs_to_the_position_that_chooses(irn: IRN) -> None:
     """By hand: history positions have w_t(1), the position that chose item j has w_t(j)."""
     planner = IRNPlanner(irn, w_t=(0.5, 2.0, 3.0))
     # Item 3 is chosen at position 7, item 2 was at 6, item 1 at 5.
-    weights = planner.aggressiveness(3, 7)
+    weights = planner.aggressiveness(3, 6, 7)
     assert weights.tolist() == [*[0.5] * 6, 2.0, 3.0, *[0.5] * (irn.config.l_max - 8)]
     # From the last entry on, the schedule stays.
-    assert planner.aggressiveness(5, 9).tolist()[5:10] == [0.5, 2.0, 3.0, 3.0, 3.0]
+    assert planner.aggressiveness(5, 6, 9).tolist()[5:10] == [0.5, 2.0, 3.0, 3.0, 3.0]
+
+
+def test_a_ramp_changes_by_the_same_amount_at_every_step() -> None:
+    """Written out step by step, a ramp gives the same scores; it says itself what it is."""
+    irn = random_irn(seed=0)
+    ramp = IRNPlanner(irn, guidance="1..6", w_t={"start": 0.5, "end": 3})
+    assert (ramp.config.guidance, str(ramp.config.guidance)) == (Ramp(start=1, end=6), "1..6")
+    steps = range(1, 7)
+    spelled = IRNPlanner(
+        irn, guidance=tuple(float(k) for k in steps), w_t=tuple(0.5 * k for k in steps)
+    )
+    batch = PlanBatch(np.array([0]), Sequences.from_rows([[1, 2]]), np.array([9]), 6, ITEMS)
+    first, second = ramp.start(batch), spelled.start(batch)
+    for _ in steps:
+        expected = spelled.next_item_scores(second)
+        torch.testing.assert_close(ramp.next_item_scores(first), expected)
+        for planner, state in ((ramp, first), (spelled, second)):
+            state.append(planner.step(state).items_B)
+    assert Ramp(start=1, end=6).at(1, 1) == 6.0
+    with pytest.raises(ConfigError, match="guidance"):
+        IRNPlanner(irn, guidance="1..much")

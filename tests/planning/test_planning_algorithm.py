@@ -27,7 +27,6 @@ class Scripted(Planner):
     """Shows a fixed path per objective; 0 ends it."""
 
     name: ClassVar[str] = "scripted"
-    built_from = "items"
     config = FrozenConfig()
 
     def __init__(self, items: IdMap, script: dict[Any, list[Any]]) -> None:

@@ -7,7 +7,7 @@ import torch
 from influpath.data.sequences import Sequences
 from influpath.irn.model import IRN
 from influpath.recommenders import bert4rec as bert4rec_module
-from influpath.recommenders import sasrec as sasrec_module
+from influpath.recommenders import causal as causal_module
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.bert4rec import BERT4Rec
 from influpath.recommenders.sasrec import SASRec
@@ -53,7 +53,7 @@ def test_predictions_do_not_depend_on_how_windows_are_batched(
         return [*found, sasrec.log_prob_after(histories, candidates, targets)]
 
     expected = predict()
-    for module in (sasrec_module, bert4rec_module):
+    for module in (causal_module, bert4rec_module):
         monkeypatch.setattr(module, "ENCODE_TOKENS", tokens)
     torch.testing.assert_close(predict(), expected, atol=1e-5, rtol=0)
 

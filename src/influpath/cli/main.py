@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from influpath.cli import data, doctor, evaluate, plan, runs, verify
+from influpath.cli import components, data, doctor, evaluate, plan, runs, verify
 from influpath.cli.errors import drop_output
 from influpath.cli.logs import log_to_stderr
 from influpath.cli.options import DataDir, Settings, add_command
@@ -32,9 +32,12 @@ app.add_typer(data.app, name="data")
 add_command(app, "demo", "influpath demo")(runs.demo)
 add_command(app, "run", "influpath run configs/ml-1m.toml --data-dir ~/datasets")(runs.run)
 add_command(app, "train", "influpath train configs/ml-1m.toml")(runs.train)
+add_command(app, "next-item", "influpath next-item configs/next-item-ml-1m.toml")(runs.next_item)
 add_command(app, "plan", *plan.EXAMPLES)(plan.plan)
 add_command(app, "evaluate", *evaluate.EXAMPLES)(evaluate.evaluate)
 add_command(app, "verify", "influpath verify results/ml-1m/main.json")(verify.verify)
+add_command(app, "recommenders", "influpath recommenders --json")(components.recommenders)
+add_command(app, "planners", "influpath planners --json")(components.planners)
 add_command(app, "doctor", "influpath doctor --json")(doctor.doctor)
 
 

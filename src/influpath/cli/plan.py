@@ -136,7 +136,8 @@ def plan(
     wanted = wanted_pairs(known, pairs, user, objective, role)
     dials: dict[str, Any] = {"guidance": guidance, "pace": pace, "floor": floor, "w_t": w_t, "k": k}
     dials = {name: value for name, value in dials.items() if value is not None}
-    chosen = make(trained, planner, {**dials, **key_values(dial, "--dial")})
+    learned_from = known if dataset is None else histories_of(dataset, whole_history)
+    chosen = make(trained, learned_from, planner, {**dials, **key_values(dial, "--dial")})
     planned = plan_paths(chosen, wanted, known, max_length)
     if out is not None:
         write_paths(planned, out)
@@ -151,24 +152,30 @@ def plan(
         typer.echo(f"and {wanted.height - SHOWN} more; write all to a file with --out.")
 
 
-def make(model: "Recommender", name: str | None, dials: dict[str, str]) -> "Planner":
-    """Build a planner on a model.
+def make(
+    model: "Recommender", dataset: "Dataset", name: str | None, dials: dict[str, str]
+) -> "Planner":
+    """Build a planner on a model, or on the sequences of a dataset.
 
     Raises:
         ConfigError: The planner or a dial is unknown.
     """
+    from influpath.planning.model_planner import ModelPlanner
+    from influpath.planning.parts import PlannerParts
     from influpath.registry import make_planner, planner_class
 
     kind = (name or ("irn" if model.name == "irn" else "rec2inf")).partition("/")[0]
-    config = getattr(planner_class(kind), "config_class", None)
+    chosen = planner_class(kind)
+    config = getattr(chosen, "config_class", None)
     there = list(config.model_fields) if config is not None else []
     for dial in dials:
         if dial not in there:
             known = f"it has {', '.join(there)}" if there else "it has none"
             raise ConfigError(f"planner {kind!r} has no dial {dial!r}; {known}.")
     values = {key: text.split(",") if "," in text else text for key, text in dials.items()}
-    label = kind if kind == model.name else f"{kind}/{model.name}"
-    return make_planner(label, {model.name: model}, model.items, model, values)
+    of_its_own = kind == model.name or not issubclass(chosen, ModelPlanner)
+    label = kind if of_its_own else f"{kind}/{model.name}"
+    return make_planner(label, PlannerParts({model.name: model}, dataset, model), values)
 
 
 def wanted_pairs(

@@ -1,4 +1,4 @@
-"""``influpath demo``, ``run`` and ``train``: the whole job, or its models alone."""
+"""``influpath demo``, ``run``, ``train`` and ``next-item``: the whole job, or parts of it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,6 +55,28 @@ def train(
         models = job.trained
         folders = {key: one.directory for key, one in job.jobs().items()}
     show(models_table(models, folders))
+
+
+def next_item(
+    context: typer.Context,
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG.toml", help="A file of recommenders to compare.")
+    ],
+    data_dir: DataDir = None,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Compare recommenders as next-item models: HR, NDCG and MRR of held-out items, full ranking.
+
+    Models that are there already are not trained again.
+    """
+    from influpath.cli.show import next_item_table, show
+    from influpath.experiments.next_item_table import NextItemConfig, NextItemTable
+
+    job = NextItemTable(NextItemConfig.from_toml(config), data_dir_of(context, data_dir), runs_dir)
+    with log_to_file(job.workspace.root / "run.log"):
+        document = job.write()
+    show(next_item_table(document))
+    typer.echo(f"result: {job.result_path}")
 
 
 def start_run(context: typer.Context, config: Path, data_dir: str | None, runs_dir: Path) -> "Run":

@@ -80,6 +80,17 @@ def models_table(
     return table
 
 
+def components_table(title: str, about: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return recommenders or planners by name: what they are and their settings."""
+    table = Table(title=title, title_justify="left", show_lines=True)
+    for name in ("name", "about", "settings"):
+        table.add_column(name, overflow="fold")
+    for name, each in about.items():
+        settings = ", ".join(f"{key} {_short(value)}" for key, value in each["settings"].items())
+        table.add_row(name, each["about"], settings or "none")
+    return table
+
+
 def planners_table(document: dict[str, Any]) -> Table:
     """Return the table of a result: every planner, mean and 95% interval."""
     planners: dict[str, dict[str, Any]] = document["planners"]
@@ -97,6 +108,29 @@ def planners_table(document: dict[str, Any]) -> Table:
     for metric, (digits, words) in COLUMNS.items():
         table.add_row(words, *(_cell(row.get(metric), digits, joint) for row in planners.values()))
     table.add_row("users", *(f"{row['sr']['n']:,}" for row in planners.values()))
+    return table
+
+
+def next_item_table(document: Mapping[str, Any]) -> Table:
+    """Return the table of a next-item comparison, the paper's figures beside ours."""
+    names = list(document["config"]["recommenders"])
+    printed = document["paper_evaluators"] or {}
+    table = Table(
+        title=f"{document['name']}: held-out items of {document['users']:,} users, full ranking; "
+        "means with 95% intervals",
+        title_justify="left",
+    )
+    table.add_column("recommender")
+    for heading in ("HR@10", "HR@20", "NDCG@10", "MRR"):
+        table.add_column(heading, justify="right")
+    table.add_column("paper: HR@20, MRR", justify="right")
+    for name in names:
+        row, paper = document[name], printed.get(name)
+        figures = (
+            _cell({"mean": row[key], "ci95": row[f"{key}_ci95"]}, 3, " ")
+            for key in ("hr@10", "hr@20", "ndcg@10", "mrr")
+        )
+        table.add_row(name, *figures, f"{paper['hr@20']:g}, {paper['mrr']:g}" if paper else "")
     return table
 
 
@@ -157,6 +191,12 @@ def _path_of(paths: "Paths", pair_id: int) -> list[tuple[Any, float]]:
 
 def _described(known: "Dataset", item: Any) -> tuple[str, str, str]:
     return str(item), known.title(item), ", ".join(known.genres(item))
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{key} {_short(inner)}" for key, inner in value.items()) + ")"
+    return "none" if value is None else str(value)
 
 
 def _cell(figure: Mapping[str, Any] | None, digits: int, joint: str) -> str:

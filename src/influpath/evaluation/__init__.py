@@ -9,6 +9,7 @@ said.  A pair without a path counts as a failure in every mean, and the count be
 stands beside it.
 """
 
+from influpath.evaluation.calibration import Calibration, calibrate
 from influpath.evaluation.dials import DialChoice, choose_dial
 from influpath.evaluation.intervals import (
     Interval,
@@ -16,9 +17,10 @@ from influpath.evaluation.intervals import (
     bootstrap_means,
     paired_difference,
 )
+from influpath.evaluation.judges import JudgesEvaluation, evaluate_judges
 from influpath.evaluation.judging import Judgement, judge_paths
 from influpath.evaluation.metrics import METRICS, Metric, catalogue_coverage
-from influpath.evaluation.next_item import hit_rate, mrr, next_item_ranks
+from influpath.evaluation.next_item import hit_rate, mrr, next_item_ranks, next_item_values
 from influpath.evaluation.pairs import (
     encode_pairs,
     fixed_subset,
@@ -34,23 +36,28 @@ from influpath.evaluation.table import Evaluation, evaluate, summarise
 
 __all__ = [
     "METRICS",
+    "Calibration",
     "DialChoice",
     "Evaluation",
     "Interval",
     "Judgement",
+    "JudgesEvaluation",
     "Metric",
     "PlannedPaths",
     "bootstrap_mean",
     "bootstrap_means",
+    "calibrate",
     "catalogue_coverage",
     "choose_dial",
     "encode_pairs",
     "evaluate",
+    "evaluate_judges",
     "fixed_subset",
     "hit_rate",
     "judge_paths",
     "mrr",
     "next_item_ranks",
+    "next_item_values",
     "paired_difference",
     "ranks_from_scores",
     "read_pairs",

@@ -16,6 +16,7 @@ from torch import Tensor
 from influpath.data.dataset import Dataset
 from influpath.data.sequences import IntArray, Sequences
 from influpath.errors import ResultError
+from influpath.evaluation.calibration import at_temperature
 from influpath.evaluation.pairs import encode_pairs
 from influpath.evaluation.path_rows import BoolArray, PlannedPaths, encode_paths, repeats
 from influpath.evaluation.ranks import ranks_from_scores
@@ -98,7 +99,11 @@ class Judgement:
 
 
 def judge_paths(
-    judge: Recommender, pairs: pl.DataFrame, paths: PlannedPaths, train: Dataset
+    judge: Recommender,
+    pairs: pl.DataFrame,
+    paths: PlannedPaths,
+    train: Dataset,
+    temperature: float = 1.0,
 ) -> Judgement:
     """Let a judge read every path once.
 
@@ -107,6 +112,8 @@ def judge_paths(
         pairs: Frame ``pair_id, user_id, objective_id``; fixes which pairs count and their order.
         paths: The planner's output; a pair without rows counts as a path of no items.
         train: The histories s_h, and the catalogue of the judge.
+        temperature: What its probabilities are rescaled by; 1 is as the judge gives them, and
+            ``calibrate`` finds the one at which they mean what they say.  Ranks do not change.
 
     Raises:
         DataError, UnknownIdError: The pairs do not fit ``train``.
@@ -124,7 +131,7 @@ def judge_paths(
     known_users = judge.users.encode(train.users.decode(numbers.user_rows), unknown="mark")
     reading = _Reading(judge.name, histories, rows, reached, numbers.objectives)
     for row_C, step_C, log_probs_CI in judge.read_paths(histories, rows, known_users):
-        reading.add(row_C, step_C, log_probs_CI)
+        reading.add(row_C, step_C, at_temperature(log_probs_CI, temperature))
     reading.check_complete()
     return Judgement(
         judge=judge.name,

@@ -81,3 +81,19 @@ def hit_rate(ranks: IntArray, k: int = 20, seed: int = 0, resamples: int = RESAM
 def mrr(ranks: IntArray, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
     """Return the mean reciprocal rank of the held-out items."""
     return bootstrap_mean(1.0 / np.asarray(ranks), seed, resamples)
+
+
+def next_item_values(ranks: IntArray) -> dict[str, npt.NDArray[np.float64]]:
+    """Return what each user counts in the usual metrics: HR@10, HR@20, NDCG@10, MRR.
+
+    Args:
+        ranks: Rank of each user's only relevant item, 1 is best, int64 [R].
+    """
+    ranks = np.asarray(ranks, dtype=np.float64)
+    return {
+        "hr@10": (ranks <= 10).astype(np.float64),
+        "hr@20": (ranks <= 20).astype(np.float64),
+        # The ideal list has the one relevant item first, so that its gain is 1.
+        "ndcg@10": np.where(ranks <= 10, 1.0 / np.log2(ranks + 1.0), 0.0),
+        "mrr": 1.0 / ranks,
+    }

@@ -98,13 +98,13 @@ class Evaluation:
             width: Characters per line; planners that do not fit go into a further table below.
             metrics: Names of the metrics to show; by default all.
         """
-        console = Console(width=width, file=io.StringIO(), force_terminal=False, no_color=True)
         names = list(self.intervals)
         size = max(1, (width - NAME_WIDTH) // CELL_WIDTH)
-        with console.capture() as capture:
-            for start in range(0, len(names), size):
-                console.print(self._table(names[start : start + size], metrics or list(METRICS)))
-        return capture.get()
+        tables = [
+            self._table(names[start : start + size], metrics or list(METRICS))
+            for start in range(0, len(names), size)
+        ]
+        return rendered(tables, width)
 
     def _table(self, planners: list[str], metrics: Sequence[str]) -> Table:
         table = Table(title=f"judge {self.judge}, {len(self.pair_ids)} pairs", title_justify="left")
@@ -185,6 +185,15 @@ def summarise(
         },
         coverage={name: catalogue_coverage(judgement) for name, judgement in judgements.items()},
     )
+
+
+def rendered(tables: Sequence[Table], width: int) -> str:
+    """Return tables as plain text of lines of ``width`` characters."""
+    console = Console(width=width, file=io.StringIO(), force_terminal=False, no_color=True)
+    with console.capture() as capture:
+        for table in tables:
+            console.print(table)
+    return capture.get()
 
 
 def _cell(at: Interval) -> str:

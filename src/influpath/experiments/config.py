@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from influpath.config import FrozenConfig
 from influpath.errors import ConfigError
+from influpath.planning.schedule import FloatSchedule, IntSchedule, PositiveIntSchedule
 from influpath.registry import recommender_class
 
 
@@ -43,30 +44,26 @@ class DialGrid(FrozenConfig):
 
     The rule: highest accepted SR@20, then IoI, with log(PPL) at most ``margin`` above vanilla's and
     (if ``cap_worst_step``) the worst step at most Rec2Inf's, on the dial pairs under the evaluator
-    that does not judge.
+    that does not judge.  A candidate value is a number, or a schedule such as the ramp ``"1..6"``.
     """
 
-    w_t: tuple[float, ...] = (1.0,)
-    guidance: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 6.0)
-    pace: tuple[int, ...] = (1, 3)
-    floor: tuple[int, ...] = (50,)
+    w_t: tuple[FloatSchedule, ...] = (1.0,)
+    guidance: tuple[FloatSchedule, ...] = (1.0, 2.0, 3.0, 4.0, 6.0)
+    pace: tuple[PositiveIntSchedule, ...] = (1, 3)
+    floor: tuple[IntSchedule, ...] = (50,)
     margin: float = Field(default=0.8, gt=0)
     cap_worst_step: bool = False
 
     def candidates(self) -> list[dict[str, Any]]:
-        """Return every combination."""
-        return [
-            {"w_t": w_t, "guidance": guidance, "pace": pace, "floor": floor}
-            for w_t, guidance, pace, floor in product(
-                self.w_t, self.guidance, self.pace, self.floor
-            )
-        ]
+        """Return every combination, as JSON has it."""
+        values = self.model_dump(mode="json", include={"w_t", "guidance", "pace", "floor"})
+        return [dict(zip(values, each, strict=True)) for each in product(*values.values())]
 
 
 class SweepConfig(FrozenConfig):
     """Dials that the frontier is drawn over; pace and floor of IRN are the chosen ones."""
 
-    guidance: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0)
+    guidance: tuple[FloatSchedule, ...] = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0)
     rec2inf_k: tuple[int, ...] = (1, 5, 20, 50, 100)
     oracle_k: tuple[int, ...] = (1, 5, 20, 50)
 
@@ -89,6 +86,8 @@ class RunConfig(FrozenConfig):
         models: Settings of the planners' models by recommender name; their seeds must differ from
             those of the evaluators.
         planners: Planner labels of the table.
+        subset_planners: Those of them that are expensive: planned on the fixed subset alone.
+        spread_seeds: Seeds by planner label: how far its figures depend on its ``seed``.
         planner_dials: Settings by planner label, where not the defaults.
         dials: The grid for ``irn``.
         sweep: The frontier.
@@ -105,20 +104,22 @@ class RunConfig(FrozenConfig):
     evaluators: dict[str, dict[str, Any]] = Field(min_length=2)
     models: dict[str, dict[str, Any]] = Field(min_length=1)
     planners: tuple[str, ...] = ("irn", "vanilla/sasrec", "rec2inf/sasrec", "direct", "oracle")
+    subset_planners: tuple[str, ...] = ("oracle",)
+    spread_seeds: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     planner_dials: dict[str, dict[str, Any]] = Field(default_factory=dict)
     dials: DialGrid = DialGrid()
     sweep: SweepConfig = SweepConfig()
     half: bool = True
 
+    @property
+    def whole_planners(self) -> tuple[str, ...]:
+        """The planners that are planned on every report pair."""
+        return tuple(label for label in self.planners if label not in self.subset_planners)
+
     @field_validator("evaluators", "models")
     @classmethod
     def _settings_fit(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        for name, settings in value.items():
-            try:
-                recommender_class(name).config_class.parse(settings, name)
-            except ConfigError as error:
-                raise ValueError(str(error)) from None
-        return value
+        return check_settings(value)
 
     @field_validator("models")
     @classmethod
@@ -131,3 +132,17 @@ class RunConfig(FrozenConfig):
                     "planner it judges"
                 )
         return value
+
+
+def check_settings(settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return settings by recommender name if every recommender is there and takes its own.
+
+    Raises:
+        ValueError: One does not; for pydantic to report.
+    """
+    for name, own in settings.items():
+        try:
+            recommender_class(name).config_class.parse(own, name)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+    return settings

@@ -214,3 +214,41 @@ def success_figure(document: Mapping[str, Any]) -> str:
             for label, row in planners.items()
         )
         return inline_svg(figure, "success", "Objectives shown and accepted", sentence(clauses))
+
+
+def next_item_figure(document: Mapping[str, Any]) -> str:
+    """Draw HR@20 and MRR of every recommender of a next-item table with their intervals.
+
+    The paper's evaluators stand beside ours as hollow marks: another split of the same data.
+    """
+    names = list(document["config"]["recommenders"])
+    printed = document.get("paper_evaluators") or {}
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(1.5 * WIDTH, 0.8 + 0.34 * len(names)))
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, metric, title in zip(panels, ("hr@20", "mrr"), ("HR@20", "MRR"), strict=True):
+            for place, name in enumerate(names):
+                row = document[name]
+                low, high = row[f"{metric}_ci95"]
+                axes.plot([low, high], [place, place], color=BLUE, linewidth=2)
+                axes.plot(row[metric], place, "o", color=BLUE, markersize=6)
+                if metric in printed.get(name, {}):
+                    axes.plot(printed[name][metric], place, "D", color=INK, fillstyle="none")
+            axes.set_xlabel(f"{title} by full ranking, 95% interval")
+            axes.set_xlim(left=0)
+            axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.6)
+        panels[0].set_yticks(range(len(names)), names)
+        panels[0].invert_yaxis()
+        if printed:
+            panels[0].plot([], [], "D", color=INK, fillstyle="none", label="as the paper prints")
+            panels[0].plot([], [], "o-", color=BLUE, label="here")
+            legend_above(figure, panels[0])
+        return inline_svg(
+            figure,
+            "next-item",
+            "Recommenders as next-item models",
+            sentence(
+                f"{name}: HR@20 {document[name]['hr@20']:.3f}, MRR {document[name]['mrr']:.3f}"
+                for name in names
+            ),
+        )

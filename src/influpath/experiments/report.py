@@ -16,9 +16,19 @@ from influpath.evaluation.metrics import METRICS
 from influpath.experiments.examples import Example, odds
 from influpath.experiments.figures import frontier_figure, stepwise_figure, success_figure
 from influpath.experiments.report_numbers import duration, label_of, lead_of, number, source_name
-from influpath.experiments.report_tables import document_table, models, next_item, stages, table
+from influpath.experiments.report_tables import (
+    ACROSS,
+    across_judges,
+    document_table,
+    judges,
+    models,
+    next_item,
+    stages,
+    table,
+)
 from influpath.experiments.report_words import findings, grounds
 from influpath.files import atomic_path
+from influpath.planning.schedule import schedule_text
 
 OPTIONAL = ("subset", "dials", "hardware", "versions", "seed", "dial_choice")
 
@@ -49,11 +59,11 @@ def render_report(document: Mapping[str, Any], examples: Sequence[Example]) -> s
     environment.filters |= {
         "odds": odds,
         "duration": duration,
+        "schedule": schedule_text,
         "grouped": lambda value: f"{value:,}" if isinstance(value, int) else value,
     }
     # What a document may lack stands there as nothing, so that the page can say so.
     document = {**dict.fromkeys(OPTIONAL), **document}
-    second = document.get("second_judge") or {}
     page = environment.get_template("report.html.j2")
     return page.render(
         document=document,
@@ -72,8 +82,11 @@ def render_report(document: Mapping[str, Any], examples: Sequence[Example]) -> s
             document.get("paper_irn"),
         ),
         subset=document_table(document.get("subset"), document.get("subset_differences")),
-        second=document_table(second, None),
-        second_name=second.get("name", ""),
+        judges=judges(document),
+        spread=document.get("spread") or {},
+        spread_metrics=("sr", *ACROSS),
+        across=across_judges(document),
+        across_metrics=ACROSS,
         dials=document.get("dial_choice"),
         figures={
             "frontier": Markup(frontier_figure(document)),

@@ -163,6 +163,38 @@ def next_item(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+# What the worst case and the mean over all judges are shown of.
+ACROSS = ("accepted_sr@20", "ioi", "log_ppl", "worst_step")
+
+
+def judges(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return every judge with its calibration, and its table unless it is the headline judge."""
+    found = []
+    for name, part in (document.get("judges") or {}).items():
+        headline = name == document.get("judge")
+        own = None if headline else document_table(part, None)
+        found.append({"name": name, "table": own, **part["calibration"]})
+    return found
+
+
+def across_judges(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return planner and, for each metric of ``ACROSS``, the worst case, whose, and the mean."""
+    return [
+        {
+            "label": label,
+            "cells": [
+                {
+                    "worst": number(name, row[name]["worst"]),
+                    "judge": row[name]["worst_judge"] or "",
+                    "mean": number(name, row[name]["mean"]),
+                }
+                for name in ACROSS
+            ],
+        }
+        for label, row in (document.get("across_judges") or {}).items()
+    ]
+
+
 def models(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what was trained, the judges first."""
     roles = (("judge", document.get("evaluators")), ("planner's model", document.get("models")))

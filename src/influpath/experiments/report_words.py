@@ -64,7 +64,7 @@ def first_in(planners: Mapping[str, Any], differences: Mapping[str, Any]) -> lis
 
 
 def grounds(document: Mapping[str, Any]) -> list[str]:
-    """Return what the findings rest on: the judge, the second judge, the yardstick."""
+    """Return what the findings rest on: the judge, the other judges, the yardstick."""
     planners, name = document["planners"], "accepted_sr@20"
     lead = lead_of(planners)
     if lead is None:
@@ -81,11 +81,12 @@ def grounds(document: Mapping[str, Any]) -> list[str]:
             "among those 20."
         )
     said = [opinion]
-    second = document.get("second_judge") or {}
-    seen = second.get("planners", {})
-    if mean(seen.get(lead), name) is not None:
+    for other, part in (document.get("judges") or {}).items():
+        seen = part["planners"]
+        if other == document["judge"] or mean(seen.get(lead), name) is None:
+            continue
         sentence = (
-            f"Under a second judge, {second['name']}, on {row_size(seen[lead]):,} pairs, {lead} "
+            f"Under another judge, {other}, on {row_size(seen[lead]):,} pairs, {lead} "
             f"has its objective taken in {said_of(name, seen[lead])}."
         )
         rival = rival_of(lead, seen)

@@ -3,12 +3,14 @@
 main.json             every figure with its interval, configuration, seed, versions, times
 main/pairs.csv        the (user, objective) pairs with their role
 main/judge/           the judge, in half precision
-main/paths/*.parquet  the influence paths of every planner
+main/judges/*/        the other evaluators, likewise
+main/paths/*.parquet  the influence paths of every planner; the oracle's once per evaluator
 main/next-item.parquet  rank of every user's held-out item under each planner
 """
 
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +22,15 @@ from influpath.environment import hardware, versions
 from influpath.evaluation import hit_rate, mrr, stepwise, summarise, write_pairs
 from influpath.evaluation.judging import Judgement
 from influpath.evaluation.table import Evaluation
+from influpath.experiments import reported
+from influpath.experiments.config import RunConfig
 from influpath.experiments.run import ORACLE, Run
+from influpath.experiments.spread import spread_over_seeds
 from influpath.files import atomic_path, sha256_file, write_json
 
 logger = logging.getLogger("influpath")
 
 FORMAT = "influpath-result-1"
-# The paper's IRN rows (Table III), for context only.
-PAPER_IRN = {
-    "ml-1m": {"sr": 0.259, "ioi": 2.61, "ior": 804.7, "log_ppl": 4.94},
-    "lastfm": {"sr": 0.142, "ioi": 0.572, "ior": 160.7, "log_ppl": 6.65},
-}
 # What IRN is compared with, pair by pair, and in which metrics.
 COMPARED = ("sr", "accepted_sr@20", "ioi", "ior", "log_ppl", "worst_step")
 
@@ -52,8 +52,10 @@ def write_result(run: Run) -> dict[str, Any]:
         evaluation = summarise(run.judgements, run.config.seed)
     with run.workspace.timed("fixed subset"):
         subset = run.subset_evaluation
-    with run.workspace.timed("second judge"):
-        other = run.evaluate_subset(run.evaluators[1])
+    with run.workspace.timed("every judge"):
+        judges = run.judge_tables()
+    with run.workspace.timed("spread over seeds"):
+        spread = spread_over_seeds(run)
     with run.workspace.timed("frontier"):
         frontier = run.frontier()
     with run.workspace.timed("next item"):
@@ -71,15 +73,16 @@ def write_result(run: Run) -> dict[str, Any]:
             "report": run.dataset.report,
             **run.dataset.stats(),
         },
-        **figures(run, evaluation, subset, ranks),
-        "second_judge": {"name": run.evaluators[1].name, **other.to_dict()},
+        **figures(run.config, judge.name, evaluation, subset, ranks),
+        **judges,
+        "spread": spread,
         "stepwise": step_rows(run.judgements, run.config.seed),
         "frontier": frontier,
         "dial_choice": run.dial_choice,
         "dials": {label: run.dials_of(label) for label in run.config.planners},
         "evaluators": {model.name: about_model(model.history) for model in run.evaluators},
         "models": {name: about_model(model.history) for name, model in run.models.items()},
-        "paper_irn": PAPER_IRN.get(run.config.data.source),
+        "paper_irn": reported.IRN.get(run.config.data.source),
         "versions": versions(),
         "hardware": hardware(),
         "seconds": seconds(run),
@@ -91,23 +94,34 @@ def write_result(run: Run) -> dict[str, Any]:
 
 
 def figures(
-    run: Run, evaluation: Evaluation, subset: Evaluation, ranks: dict[str, IntArray]
+    config: RunConfig,
+    judge: str,
+    evaluation: Evaluation,
+    subset: Evaluation,
+    ranks: Mapping[str, IntArray],
 ) -> dict[str, Any]:
-    """Return every figure that ``verify`` recomputes."""
-    table = evaluation.to_dict()
-    oracle = subset.to_dict()
-    if ORACLE in oracle["planners"]:
-        # The oracle is planned on the subset alone; its n says so.
-        table["planners"][ORACLE] = oracle["planners"][ORACLE]
-        table["coverage"][ORACLE] = oracle["coverage"][ORACLE]
-    seed = run.config.seed
+    """Return the figures of the headline judge, in a run and when it is verified.
+
+    Args:
+        config: The run's configuration.
+        judge: The headline judge's name.
+        evaluation: The planners that are planned on every report pair.
+        subset: All planners on the fixed subset.
+        ranks: Rank of every user's held-out item under each planner; the judge's is "evaluator".
+    """
+    table, small, seed = evaluation.to_dict(), subset.to_dict(), config.seed
+    for label in config.planners:
+        if label not in config.whole_planners:
+            # Planned on the subset alone; its n says so.
+            table["planners"][label] = small["planners"][label]
+            table["coverage"][label] = small["coverage"][label]
     return {
-        "evaluator": {"name": run.judge.name, **next_item_scores(ranks["evaluator"], seed)},
-        "judge": run.judge.name,
+        "evaluator": {"name": judge, **next_item_scores(ranks["evaluator"], seed)},
+        "judge": judge,
         "pairs": table["pairs"],
         "planners": table["planners"],
         "coverage": table["coverage"],
-        "subset": oracle,
+        "subset": small,
         "differences": differences(evaluation, seed),
         "subset_differences": differences(subset, seed),
         "next_item": {
@@ -165,24 +179,34 @@ def step_rows(judgements: dict[str, Judgement], seed: int) -> list[dict[str, Any
 
 
 def write_beside(run: Run, beside: Path, ranks: dict[str, IntArray]) -> None:
-    """Write pairs, judge, paths and ranks."""
+    """Write pairs, judges, paths and ranks."""
     write_pairs(run.pairs, beside / "pairs.csv")
     for label in run.config.planners:
-        pairs = run.subset if label == ORACLE else run.report_pairs
+        pairs = run.report_pairs if label in run.config.whole_planners else run.subset
         run.paths(label, pairs, run.dials_of(label), run.judge).write(paths_file(beside, label))
-    job = run.jobs()["evaluator", run.judge.name]
-    for name in ("model.json", "weights.safetensors"):
-        with atomic_path(beside / "judge" / name) as temporary:
-            shutil.copyfile(job.directory / name, temporary)
+    for judge in run.evaluators:
+        folder = judge_folder(beside, judge.name, run.judge.name)
+        if ORACLE in run.config.planners and judge is not run.judge:
+            run.paths_before(judge, ORACLE).write(paths_file(beside, ORACLE, judge.name))
+        job = run.jobs()["evaluator", judge.name]
+        for name in ("model.json", "weights.safetensors"):
+            with atomic_path(folder / name) as temporary:
+                shutil.copyfile(job.directory / name, temporary)
     with atomic_path(beside / "next-item.parquet") as temporary:
         pl.DataFrame(
             {name: pl.Series(values, dtype=pl.Int32) for name, values in ranks.items()}
         ).write_parquet(temporary, compression="zstd")
 
 
-def paths_file(beside: Path, label: str) -> Path:
-    """Return the file of a planner's paths."""
-    return beside / "paths" / f"{label.replace('/', '-')}.parquet"
+def paths_file(beside: Path, label: str, judge: str | None = None) -> Path:
+    """Return the file of a planner's paths; of those made through a further judge, if named."""
+    name = label if judge is None else f"{label}-{judge}"
+    return beside / "paths" / f"{name.replace('/', '-')}.parquet"
+
+
+def judge_folder(beside: Path, name: str, headline: str) -> Path:
+    """Return the folder of an evaluator."""
+    return beside / "judge" if name == headline else beside / "judges" / name
 
 
 def checksums(beside: Path) -> dict[str, str]:

@@ -17,8 +17,6 @@ import torch
 from influpath.data import Dataset, Split, leave_last_out, load_dataset
 from influpath.data.sequences import IntArray, Sequences
 from influpath.evaluation import (
-    choose_dial,
-    evaluate,
     fixed_subset,
     judge_paths,
     next_item_ranks,
@@ -29,19 +27,24 @@ from influpath.evaluation import (
 from influpath.evaluation.judging import Judgement
 from influpath.evaluation.table import Evaluation
 from influpath.experiments.config import RunConfig
-from influpath.experiments.training_jobs import TrainingJob, run_jobs
+from influpath.experiments.dial_choice import REC2INF, VANILLA, try_dials
+from influpath.experiments.judge_tables import judge_tables
+from influpath.experiments.training_jobs import TrainingJob, plan_job, run_jobs
 from influpath.experiments.workspace import Workspace, input_hash
 from influpath.files import sha256_file
 from influpath.planning.algorithm import plan
-from influpath.planning.base import PlanBatch
+from influpath.planning.base import PlanBatch, Planner
+from influpath.planning.model_planner import ModelPlanner
+from influpath.planning.parts import PlannerParts
 from influpath.planning.paths import Paths
+from influpath.planning.schedule import schedule_text
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.model_files import WEIGHTS
-from influpath.registry import load_model, make_planner, planner_class, recommender_class
+from influpath.registry import load_model, make_planner, planner_class
 
 logger = logging.getLogger("influpath")
 
-VANILLA, REC2INF, ORACLE = "vanilla/sasrec", "rec2inf/sasrec", "oracle"
+ORACLE = "oracle"
 NEUTRAL: dict[str, Any] = {"w_t": 1.0, "guidance": 1.0, "pace": 1, "floor": 0}
 
 
@@ -100,22 +103,19 @@ class Run:
         """Return what has to be trained, by role and recommender name."""
         named = [("evaluator", name, s) for name, s in self.config.evaluators.items()]
         named += [("model", name, s) for name, s in self.config.models.items()]
-        jobs = {}
-        for role, name, settings in named:
-            # Defaults belong to the inputs: a changed default is another model.
-            full = recommender_class(name).config_class.parse(settings, name)
-            half = self.config.half and role == "evaluator"
-            inputs = [full.model_dump(mode="json"), self.dataset.fingerprint, half]
-            jobs[role, name] = TrainingJob(
-                label=f"{role} {name}",
-                kind=name,
-                settings=settings,
-                data=self.config.data,
-                data_dir=self.data_dir,
-                directory=self.workspace.path(f"models/{role}-{name}", inputs),
-                half=half,
+        return {
+            (role, name): plan_job(
+                role,
+                name,
+                settings,
+                self.config.data,
+                self.data_dir,
+                self.dataset.fingerprint,
+                self.workspace,
+                half=self.config.half and role == "evaluator",
             )
-        return jobs
+            for role, name, settings in named
+        }
 
     @cached_property
     def trained(self) -> dict[tuple[str, str], Recommender]:
@@ -157,13 +157,13 @@ class Run:
         model: str | None = None
         if kind == ORACLE:
             model = self.model_hash("evaluator", judge.name)
-        elif kind != "direct":
+        elif issubclass(planner_class(kind), ModelPlanner):
             model = self.model_hash("model", name or kind)
         given = pairs.select("pair_id", "user_id", "objective_id").write_csv()
         inputs = [label, dials, model, self.config.max_length, self.dataset.fingerprint, given]
         path = self.workspace.path(f"paths/{label.replace('/', '-')}", inputs, ".parquet")
         if not path.exists():
-            planner = make_planner(label, self.models, self.dataset.items, judge, dials)
+            planner = make_planner(label, PlannerParts(self.models, self.split.train, judge), dials)
             with self.workspace.timed(f"plan {label} {input_hash(inputs)}"):
                 planned = plan(planner, pairs, self.split.train, self.config.max_length)
                 planned.write(path)
@@ -171,7 +171,7 @@ class Run:
 
     def subset_paths(self, label: str, dials: dict[str, Any]) -> Paths:
         """Return paths on the fixed subset, taken from those of all report pairs where they are."""
-        if label in self.config.planners and label != ORACLE and dials == self.dials_of(label):
+        if label in self.config.whole_planners and dials == self.dials_of(label):
             return self.paths(label, self.report_pairs, dials, self.judge).of_pairs(self.subset)
         return self.paths(label, self.subset, dials, self.judge)
 
@@ -206,97 +206,56 @@ class Run:
             self.config.max_length,
         ]
         choice: dict[str, Any] = self.workspace.json(
-            "dials", inputs, lambda: self.choose_dials(other, dial_pairs)
+            "dials", inputs, lambda: try_dials(self, other, dial_pairs)
         )
         return choice
-
-    def choose_dials(self, judge: Recommender, pairs: pl.DataFrame) -> dict[str, Any]:
-        """Try the grid; return every candidate's means and the choice."""
-        grid = self.config.dials
-        yardsticks = {
-            label: evaluate(
-                judge,
-                pairs,
-                {label: self.paths(label, pairs, self.config.planner_dials.get(label, {}), judge)},
-                self.split.train,
-                self.config.seed,
-            ).means(label)
-            for label in (VANILLA, REC2INF)
-        }
-        candidates = grid.candidates()
-        means = []
-        for number, dials in enumerate(candidates):
-            judgement = self.judged("irn", pairs, dials, judge)
-            means.append(summarise({"irn": judgement}, self.config.seed).means("irn"))
-            logger.info(
-                "dials %d/%d: %s -> accepted SR@20 %.3f, IoI %.2f, log(PPL) %.2f, worst step %.2f",
-                number + 1,
-                len(candidates),
-                ", ".join(f"{key} {value:g}" for key, value in dials.items()),
-                *(means[-1][key] for key in ("accepted_sr@20", "ioi", "log_ppl", "worst_step")),
-            )
-        choice = choose_dial(
-            dict(enumerate(means)),
-            yardsticks[VANILLA]["log_ppl"],
-            grid.margin,
-            yardsticks[REC2INF]["worst_step"] if grid.cap_worst_step else None,
-        )
-        return {
-            "judge": judge.name,
-            "pairs": pairs.height,
-            "chosen": candidates[choice.dial],
-            "reason": choice.reason,
-            "yardsticks": {k: rounded(v) for k, v in yardsticks.items()},
-            "candidates": [
-                {"dials": dials, "means": rounded(row)}
-                for dials, row in zip(candidates, means, strict=True)
-            ],
-        }
 
     # Judgement --------------------------------------------------------------------------------
 
     @cached_property
     def judgements(self) -> dict[str, Judgement]:
-        """Every planner but the oracle on the report pairs, under the headline judge."""
+        """Every planner but the expensive ones on the report pairs, under the headline judge."""
         return {
             label: self.judged(label, self.report_pairs, self.dials_of(label), self.judge)
-            for label in self.config.planners
-            if label != ORACLE
+            for label in self.config.whole_planners
         }
-
-    @cached_property
-    def oracle_judgement(self) -> Judgement | None:
-        """The oracle on the subset."""
-        if ORACLE not in self.config.planners:
-            return None
-        return self.judged(ORACLE, self.subset, self.dials_of(ORACLE), self.judge)
 
     @cached_property
     def subset_evaluation(self) -> Evaluation:
-        """Every planner, the oracle included, on the same fixed subset."""
-        return self.evaluate_subset(self.judge)
-
-    def evaluate_subset(self, judge: Recommender) -> Evaluation:
-        """Evaluate every planner on the subset under a judge (the oracle only under its own)."""
+        """Every planner, the expensive ones included, on the same fixed subset."""
         judged = {
             label: judge_paths(
-                judge,
-                self.subset,
-                self.paths(label, self.report_pairs, self.dials_of(label), judge),
-                self.split.train,
+                self.judge, self.subset, self.paths_before(self.judge, label), self.split.train
             )
             for label in self.config.planners
-            if label != ORACLE
         }
-        if ORACLE in self.config.planners:
-            judged[ORACLE] = self.judged(ORACLE, self.subset, self.dials_of(ORACLE), judge)
         return summarise(judged, self.config.seed)
+
+    def judge_tables(self) -> dict[str, Any]:
+        """Let every evaluator rate the planners on the subset (the oracle only under its own)."""
+        judges = {judge.name: judge for judge in self.evaluators}
+        return judge_tables(
+            judges,
+            self.config.planners,
+            lambda judge, label: self.paths_before(judges[judge], label),
+            self.subset,
+            self.split,
+            self.config.seed,
+        )
+
+    def paths_before(self, judge: Recommender, label: str) -> Paths:
+        """Return a planner's paths on the subset; the oracle looks through the judge given."""
+        dials = self.dials_of(label)
+        if label in self.config.subset_planners:
+            return self.paths(label, self.subset, dials, judge)
+        return self.paths(label, self.report_pairs, dials, judge).of_pairs(self.subset)
 
     def frontier(self) -> list[dict[str, Any]]:
         """Sweep the planners' dials on the subset; return log(PPL) and IoI of every point."""
         chosen, sweep = self.dials_of("irn"), self.config.sweep
         points: list[tuple[str, str, dict[str, Any]]] = [
-            ("irn", f"g {g:g}", {**chosen, "guidance": g}) for g in sweep.guidance
+            ("irn", f"g {schedule_text(g)}", {**chosen, "guidance": g})
+            for g in sweep.model_dump(mode="json")["guidance"]
         ]
         points += [(REC2INF, f"k {k}", {"k": k}) for k in sweep.rec2inf_k]
         points += [(ORACLE, f"k {k}", {"k": k}) for k in sweep.oracle_k]
@@ -328,13 +287,15 @@ class Run:
         named += [
             (label, label, self.dials_of(label))
             for label in self.config.planners
-            if label not in ("irn", ORACLE, "direct")
+            if label not in ("irn", ORACLE) and ranks_next_items(label)
         ]
         objectives = self.dataset.items.encode(self.pairs["objective_id"].to_list())
         for name, label, dials in named:
-            planner = make_planner(label, self.models, self.dataset.items, self.judge, dials)
-            model = self.models[label.partition("/")[2] or label]
-            users = model.users.encode(self.dataset.users.ids, unknown="mark")
+            parts = PlannerParts(self.models, self.split.train, self.judge)
+            planner = make_planner(label, parts, dials)
+            users = np.full(len(self.dataset.users), -1)
+            if planner.users is not None:
+                users = planner.users.encode(self.dataset.users.ids, unknown="mark")
 
             def score(histories: Sequences, at: IntArray, planner=planner, users=users):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
                 batch = PlanBatch(
@@ -347,6 +308,7 @@ class Run:
         return ranks
 
 
-def rounded(values: dict[str, float]) -> dict[str, float | None]:
-    """Return numbers for JSON: six digits, None for NaN."""
-    return {k: None if np.isnan(v) else round(float(v), 6) for k, v in values.items()}
+def ranks_next_items(label: str) -> bool:
+    """Return whether a planner ranks more than the one item it shows."""
+    found = planner_class(label.partition("/")[0])
+    return found.next_item_scores is not Planner.next_item_scores

@@ -20,6 +20,7 @@ from influpath.data import load_dataset
 from influpath.data.splits import leave_last_out
 from influpath.errors import ModelFileError
 from influpath.experiments.config import DataConfig
+from influpath.experiments.workspace import Workspace
 from influpath.recommenders.model_files import ABOUT, read_model
 from influpath.registry import recommender_class
 
@@ -52,6 +53,42 @@ class TrainingJob:
     def done(self) -> bool:
         """Whether the model is there (its folder's name says for which inputs)."""
         return (self.directory / ABOUT).is_file()
+
+
+def plan_job(
+    role: str,
+    kind: str,
+    settings: dict[str, Any],
+    data: DataConfig,
+    data_dir: str | None,
+    fingerprint: str,
+    workspace: Workspace,
+    half: bool,
+) -> TrainingJob:
+    """Return the job of one model, whose folder's name says for which inputs.
+
+    Args:
+        role: "evaluator" or "model".
+        kind: Recommender name.
+        settings: Its configuration.
+        data: The interaction log.
+        data_dir: Folder of the real datasets.
+        fingerprint: The prepared data's.
+        workspace: The run's folder.
+        half: Store the weights in half precision.
+    """
+    # Defaults belong to the inputs: a changed default is another model.
+    full = recommender_class(kind).config_class.parse(settings, kind)
+    inputs = [full.model_dump(mode="json"), fingerprint, half]
+    return TrainingJob(
+        label=f"{role} {kind}",
+        kind=kind,
+        settings=settings,
+        data=data,
+        data_dir=data_dir,
+        directory=workspace.path(f"models/{role}-{kind}", inputs),
+        half=half,
+    )
 
 
 def run_jobs(jobs: Sequence[TrainingJob], workers: int) -> None:

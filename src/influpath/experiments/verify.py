@@ -16,11 +16,12 @@ from influpath.evaluation import fixed_subset, judge_paths, next_item_ranks, rea
 from influpath.evaluation.judging import Judgement
 from influpath.evaluation.table import summarise
 from influpath.experiments.config import RunConfig
+from influpath.experiments.judge_tables import judge_tables
 from influpath.experiments.result import (
     FORMAT,
     checksums,
-    differences,
-    next_item_scores,
+    figures,
+    judge_folder,
     paths_file,
     step_rows,
 )
@@ -113,31 +114,27 @@ def recompute(document: dict[str, Any], beside: Path, data_dir: str | None) -> d
         paths = Paths.read(paths_file(beside, label), chosen)
         return judge_paths(judge, chosen, paths.of_pairs(chosen), split.train)
 
-    judgements = {label: judged(label, report) for label in config.planners if label != ORACLE}
+    judgements = {label: judged(label, report) for label in config.whole_planners}
     on_subset = {label: judged(label, subset) for label in config.planners}
+    names = list(document["judges"])
+    judges = {name: load_model(judge_folder(beside, name, judge.name)) for name in names}
+
+    def paths_of(name: str, label: str) -> Paths:
+        own = label == ORACLE and name != judge.name
+        file = paths_file(beside, label, name if own else None)
+        planned = report if label in config.whole_planners else subset
+        return Paths.read(file, planned).of_pairs(subset)
+
     evaluation, small = summarise(judgements, config.seed), summarise(on_subset, config.seed)
-    table, oracle = evaluation.to_dict(), small.to_dict()
-    if ORACLE in on_subset:
-        table["planners"][ORACLE] = oracle["planners"][ORACLE]
-        table["coverage"][ORACLE] = oracle["coverage"][ORACLE]
     rows = np.flatnonzero(split.held_out)
     own: IntArray = next_item_ranks(judge, split, rows)
     ranks = pl.read_parquet(beside / "next-item.parquet")
+    planned_ranks = {name: ranks[name].to_numpy().astype(np.int64) for name in ranks.columns}
     return {
         "data": dataset.stats(),
-        "evaluator": {"name": judge.name, **next_item_scores(own, config.seed)},
-        "pairs": table["pairs"],
-        "planners": table["planners"],
-        "coverage": table["coverage"],
-        "subset": oracle,
-        "differences": differences(evaluation, config.seed),
-        "subset_differences": differences(small, config.seed),
-        "next_item": {
-            name: next_item_scores(ranks[name].to_numpy().astype(np.int64), config.seed)
-            for name in ranks.columns
-            if name != "evaluator"
-        },
+        **figures(config, judge.name, evaluation, small, {**planned_ranks, "evaluator": own}),
         "stepwise": step_rows(judgements, config.seed),
+        **judge_tables(judges, config.planners, paths_of, subset, split, config.seed),
     }
 
 

@@ -43,9 +43,12 @@ def plan(
     Raises:
         UnknownIdError: A user has no history, or an item is not in the catalogue.
         DataError: A column of ``pairs`` is missing, or an objective is in its user's history.
+        ConfigError: ``max_length`` or ``batch_size`` is below 1.
     """
     if max_length < 1:
         raise ConfigError(f"max_length is {max_length}; a path needs room for at least one item.")
+    if batch_size < 1:
+        raise ConfigError(f"batch_size is {batch_size}; plan at least one pair at once.")
     for column in ("pair_id", "user_id", "objective_id"):
         if column not in pairs.columns:
             raise DataError(f"pairs: the column {column!r} is missing.")

@@ -8,8 +8,9 @@ Shape suffixes: B rows still planned, I catalogue items (column c is item number
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ from torch import Tensor
 from influpath.config import FrozenConfig
 from influpath.data.ids import IdMap
 from influpath.data.sequences import IntArray, Sequences
+from influpath.errors import ConfigError
+from influpath.planning.parts import PlannerParts
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +130,47 @@ class Planner(ABC):
     name: ClassVar[str]
     config_class: ClassVar[type[FrozenConfig]]
     config: FrozenConfig
-    # What the constructor takes first: a fitted model, the judge, or the catalogue.
-    built_from: ClassVar[Literal["model", "judge", "items"]] = "model"
+
+    @classmethod
+    def build(cls, parts: PlannerParts, model_name: str | None, dials: Mapping[str, Any]) -> Self:
+        """Make a planner of this class, by default as ``cls(parts.dataset, config)``.
+
+        Override it where the constructor takes something else.
+
+        Args:
+            parts: What there is to build from.
+            model_name: "sasrec" of the label "rec2inf/sasrec"; None where the label has none.
+            dials: Settings of the planner.
+
+        Raises:
+            ConfigError: A part is missing or not wanted, or a dial is wrong.
+        """
+        cls.refuse_model(model_name)
+        chosen: Any = cls
+        planner: Self = chosen(parts.dataset, cls.parse_dials(dials))
+        return planner
+
+    @classmethod
+    def parse_dials(cls, dials: Mapping[str, Any]) -> Any:
+        """Return dials as this planner's configuration.
+
+        Raises:
+            ConfigError: A dial is unknown or out of range.
+        """
+        return cls.config_class.parse(dict(dials), f"dials of {cls.name}")
+
+    @classmethod
+    def refuse_model(cls, model_name: str | None) -> None:
+        """Check that the label of a planner without a model names none.
+
+        Raises:
+            ConfigError: It does.
+        """
+        if model_name is not None:
+            raise ConfigError(
+                f"planner {cls.name!r} stands on no model; write {cls.name!r}, not "
+                f"'{cls.name}/{model_name}'."
+            )
 
     @property
     @abstractmethod

@@ -1,12 +1,14 @@
 """``direct``: show the objective at step 1; the floor that SR alone cannot tell from success."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from influpath.config import FrozenConfig
 from influpath.data.ids import IdMap
 from influpath.planning.base import Planner, Proposal, State
+from influpath.planning.parts import PlannerParts
 
 
 class DirectConfig(FrozenConfig):
@@ -23,11 +25,16 @@ class DirectPlanner(Planner):
 
     name: ClassVar[str] = "direct"
     config_class: ClassVar[type[FrozenConfig]] = DirectConfig
-    built_from = "items"
 
     def __init__(self, items: IdMap, config: DirectConfig | None = None) -> None:
         self.config = config or DirectConfig()
         self._items = items
+
+    @classmethod
+    def build(cls, parts: PlannerParts, model_name: str | None, dials: Mapping[str, Any]) -> Self:
+        """See ``Planner.build``."""
+        cls.refuse_model(model_name)
+        return cls(parts.dataset.items, cls.parse_dials(dials))
 
     @property
     def items(self) -> IdMap:

@@ -28,6 +28,7 @@ from influpath.planning.schedule import (
     IntSchedule,
     PositiveIntSchedule,
     at_step,
+    float_at_step,
 )
 
 # Beyond any difference of guided log-probabilities.  The floor is taken among the items that may
@@ -36,7 +37,7 @@ BELOW_FLOOR = 1e4
 
 
 class IRNDials(FrozenConfig):
-    """How hard IRN pushes; each dial is one value, or one per step.
+    """How hard IRN pushes; each dial is one value, one per step, or (w_t, guidance) a ramp.
 
     Attributes:
         w_t: Weight of the objective in the mask (the paper's aggressiveness).  It belongs to the
@@ -141,7 +142,8 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         """Whether p(i | s) is needed besides p(i | s, i_t)."""
         steps = range(1, max_length + 1)
         return any(
-            at_step(self.config.guidance, k) != 1 or at_step(self.config.floor, k) > 0
+            float_at_step(self.config.guidance, k, max_length) != 1
+            or at_step(self.config.floor, k) > 0
             for k in steps
         )
 
@@ -155,7 +157,8 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         k = state.step
         self.read(state, k)
         toward_BI = self.model.log_probs_of(state.passes[0].hidden_BD)
-        guidance, floor = at_step(self.config.guidance, k), at_step(self.config.floor, k)
+        guidance = float_at_step(self.config.guidance, k, state.max_length)
+        floor = at_step(self.config.floor, k)
         scores_BI = toward_BI
         if len(state.passes) > 1:
             alone_BI = self.model.log_probs_of(state.passes[1].hidden_BD)
@@ -181,7 +184,8 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         )
         for reading in state.passes:
             if one_more and reading.cache is not None:
-                w_t_B = torch.full((len(state),), at_step(self.config.w_t, k))
+                w_t = float_at_step(self.config.w_t, k, state.max_length)
+                w_t_B = torch.full((len(state),), w_t)
                 reading.hidden_BD = self.model.module.advance(
                     torch.from_numpy(state.pending_B), position, state.r_B, w_t_B, reading.cache
                 )
@@ -201,7 +205,7 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         items_BL = plan_window(state.known, objectives_B, slots, config.l_max)
         if self.cacheable:
             reading.cache = empty_cache(self.model, items_BL)
-        w_t_L = self.aggressiveness(k, config.l_max - 2 - slots)
+        w_t_L = self.aggressiveness(k, state.max_length, config.l_max - 2 - slots)
         hidden_B1D = module(
             items_BL,
             items_BL[:, -1] > 0,
@@ -212,15 +216,16 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         )
         reading.hidden_BD = hidden_B1D[:, 0]
 
-    def aggressiveness(self, k: int, position: int) -> Tensor:
-        """Return w_t at every position, [L], when item k is chosen at ``position``.
+    def aggressiveness(self, k: int, max_length: int, position: int) -> Tensor:
+        """Return w_t at every position, [L], when item k of M is chosen at ``position``.
 
         The position that chose item j has w_t(j); the history has w_t(1).
         """
-        w_t_L = torch.full((self.model.config.l_max,), at_step(self.config.w_t, 1))
+        w_t = [float_at_step(self.config.w_t, j, max_length) for j in range(1, k + 1)]
+        w_t_L = torch.full((self.model.config.l_max,), w_t[0])
         for j in range(2, k + 1):
             if (place := position - (k - j)) >= 0:
-                w_t_L[place] = at_step(self.config.w_t, j)
+                w_t_L[place] = w_t[j - 1]
         return w_t_L
 
 

@@ -3,7 +3,8 @@
 Shape suffixes: B rows, I catalogue items.
 """
 
-from typing import Generic, TypeVar
+from collections.abc import Mapping
+from typing import Any, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from influpath.config import FrozenConfig
 from influpath.data.ids import IdMap
 from influpath.planning.base import Planner, State
+from influpath.planning.parts import PlannerParts
 from influpath.recommenders.base import Recommender
 
 Config = TypeVar("Config", bound=FrozenConfig)
@@ -31,6 +33,21 @@ class ModelPlanner(Planner, Generic[Config]):
         self.model = model
         chosen = config or self.config_class.parse(dict(dials), f"dials of {self.name}")
         self.config = chosen  # type: ignore[assignment]
+
+    @classmethod
+    def build(cls, parts: PlannerParts, model_name: str | None, dials: Mapping[str, Any]) -> Self:
+        """See ``Planner.build``: ``cls(model, config)`` with the model that the label names."""
+        return cls(cls.pick_model(parts, model_name), cls.parse_dials(dials))
+
+    @classmethod
+    def pick_model(cls, parts: PlannerParts, model_name: str | None) -> Recommender:
+        """Return the model named after the slash, or else the one of the planner's own name.
+
+        Raises:
+            ConfigError: There is no such model.
+        """
+        label = cls.name if model_name is None else f"{cls.name}/{model_name}"
+        return parts.model(model_name or cls.name, label)
 
     @property
     def items(self) -> IdMap:

@@ -65,7 +65,13 @@ class Recommender(ABC):
         """
         self._items, self._users = dataset.items, dataset.users
         self._trained_on = TrainedOn.of(dataset)
-        self.history = self._fit(dataset, Path(checkpoint) if checkpoint else None)
+        try:
+            self.history = self._fit(dataset, Path(checkpoint) if checkpoint else None)
+        except BaseException:
+            # What a failed training leaves behind must not pass for a model.
+            self._items = self._users = self._trained_on = None
+            self.history = {}
+            raise
         return self
 
     @abstractmethod
@@ -95,6 +101,40 @@ class Recommender(ABC):
     def item_vectors(self) -> Tensor | None:
         """Return the model's own item embeddings [I, width], or None where it has none."""
         return None
+
+    def user_vectors(self, histories: Sequences, users: IntArray | None = None) -> Tensor | None:
+        """Return what stands for each user after a history, or None where nothing does.
+
+        The vector lives in the space of ``item_vectors``: the higher its inner product with an
+        item's vector, the more probable the item is next, up to a bias of the item.
+
+        Args:
+            histories: As in ``log_probs``.
+            users: As in ``log_probs``.
+
+        Returns:
+            float32 [R, width].
+        """
+        return None
+
+    def user_vectors_after(
+        self, histories: Sequences, candidates_RK: IntArray, users: IntArray | None = None
+    ) -> Tensor | None:
+        """Return ``user_vectors`` after s + candidate for each candidate, [R, K, width].
+
+        Args:
+            histories: s, one row each.
+            candidates_RK: Item numbers that might be shown next.
+            users: As in ``log_probs``.
+        """
+        rows, k = candidates_RK.shape
+        parts = []
+        for _, extended, known in self._extended(histories, candidates_RK, users):
+            vectors = self.user_vectors(extended, known)
+            if vectors is None:
+                return None
+            parts.append(vectors)
+        return torch.cat(parts).view(rows, k, -1) if parts else None
 
     def read_paths(
         self, histories: Sequences, paths: Sequences, users: IntArray | None = None
@@ -139,15 +179,23 @@ class Recommender(ABC):
         rows, k = candidates_RK.shape
         result = torch.empty(rows * k)
         columns = torch.from_numpy(np.repeat(targets_R, k) - 1)
+        for flat, extended, known in self._extended(histories, candidates_RK, users):
+            log_probs = self.log_probs(extended, known)
+            result[flat] = log_probs.gather(1, columns[flat][:, None])[:, 0]
+        return result.view(rows, k)
+
+    def _extended(
+        self, histories: Sequences, candidates_RK: IntArray, users: IntArray | None
+    ) -> Iterator[tuple[IntArray, Sequences, IntArray | None]]:
+        """Yield places in [R x K], s + candidate and users, in parts that fit the memory bound."""
+        rows, k = candidates_RK.shape
         for start in range(0, rows * k, self.chunk_rows()):
             flat = np.arange(start, min(start + self.chunk_rows(), rows * k))
             one = np.ones(len(flat), dtype=np.int64)
             extended = histories.take(flat // k).extend(
                 Sequences.from_lengths(candidates_RK.reshape(-1)[flat], one)
             )
-            log_probs = self.log_probs(extended, None if users is None else users[flat // k])
-            result[flat] = log_probs.gather(1, columns[flat][:, None])[:, 0]
-        return result.view(rows, k)
+            yield flat, extended, None if users is None else users[flat // k]
 
     def recommend(
         self,

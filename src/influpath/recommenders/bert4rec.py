@@ -20,14 +20,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from influpath.config import FrozenConfig
-from influpath.data.sequences import Sequences
+from influpath.data.sequences import IntArray, Sequences
 from influpath.recommenders.blocks import initialise, masked_attention
-from influpath.recommenders.neural import ItemEncoder, NeuralConfig, NeuralRecommender
-from influpath.recommenders.sasrec import ENCODE_TOKENS, length_batches
+from influpath.recommenders.causal import ENCODE_TOKENS, length_batches
+from influpath.recommenders.neural import NeuralRecommender, Windows
+from influpath.recommenders.transformer import ItemEncoder, TransformerConfig
 
 
-class BERT4RecConfig(NeuralConfig):
-    """Settings of BERT4Rec; see ``NeuralConfig`` for the others.
+class BERT4RecConfig(TransformerConfig):
+    """Settings of BERT4Rec; see ``NeuralConfig`` and ``TransformerConfig`` for the others.
 
     Attributes:
         mask_share: Share of a window's items that is masked.
@@ -92,8 +93,8 @@ class BERT4Rec(NeuralRecommender):
     def _output(self) -> tuple[Tensor, Tensor | None]:
         return self.module.item.weight[1 : self.item_count + 1], self.module.bias
 
-    def _supervised(self, windows: Sequences, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        items_BL = windows.window(int(windows.lengths.max()))
+    def _supervised(self, windows: Windows, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        items_BL = windows.items.window(int(windows.items.lengths.max()))
         masked_BL = (items_BL > 0) & (rng.random(items_BL.shape) < self.config.mask_share)
         # Every window asks at least for its last item; some ask for nothing else.
         only_last_B = rng.random(len(items_BL)) < self.config.last_share
@@ -104,8 +105,8 @@ class BERT4Rec(NeuralRecommender):
         hidden_ND = self.module.head(self.module(asked_BL)[torch.from_numpy(masked_BL)])
         return hidden_ND, target_N
 
-    def _encode(self, histories: Sequences) -> Tensor:
-        # With the mask token a window is as long as in training, so that every position was trained.
+    def _encode(self, histories: Sequences, users: IntArray | None) -> Tensor:
+        # With the mask token a window is as long as in training: every position was trained.
         width = self.config.max_length - 1
         lengths = np.minimum(histories.lengths, width)
         order = np.argsort(lengths, kind="stable")

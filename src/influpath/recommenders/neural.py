@@ -1,30 +1,30 @@
-"""What every neural next-item model shares: sizes, the training task, validation by HR@20.
+"""What every neural next-item model shares: the training task, validation by HR@20, weights.
 
-Shape suffixes: B batch, L positions, D width, N supervised positions, R rows, I catalogue items.
+Shape suffixes: B windows of a batch, D width, N supervised positions, G groups of S positions that
+share K items, R rows, I catalogue items.
 """
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from influpath.config import FrozenConfig
 from influpath.data.dataset import Dataset
 from influpath.data.sequences import IntArray, Sequences
-from influpath.data.splits import validation_users
 from influpath.recommenders.base import Recommender
-from influpath.recommenders.blocks import TransformerBlock, log_softmax
-from influpath.recommenders.ranking import target_ranks
+from influpath.recommenders.blocks import log_softmax
+from influpath.recommenders.validation import Validation
 from influpath.training.batches import bucketed_batches, random_windows
 from influpath.training.fused_loss import fused_cross_entropy
 from influpath.training.loop import Task, TrainingConfig, seeded, train
-
-# The same users validate every model, whatever its seed (design: "a fixed 10% of users").
-VALIDATION_SEED = 0
+from influpath.training.negatives import Negatives
+from influpath.training.sampled_losses import binary_cross_entropy
 
 
 class NeuralConfig(FrozenConfig):
@@ -32,8 +32,6 @@ class NeuralConfig(FrozenConfig):
 
     Attributes:
         embedding_size: Width D.
-        blocks: Number of layers.
-        heads: Attention heads, a divisor of D.
         dropout: Share of features dropped in training.
         max_length: Items of the history that the model sees.
         batch_tokens: Bound on rows x longest row of a training batch.
@@ -42,54 +40,35 @@ class NeuralConfig(FrozenConfig):
     """
 
     embedding_size: int = Field(default=64, ge=4)
-    blocks: int = Field(default=2, ge=1)
-    heads: int = Field(default=2, ge=1)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     max_length: int = Field(default=200, ge=2)
     batch_tokens: int = Field(default=12_800, ge=64)
     seed: int = 0
     training: TrainingConfig = TrainingConfig()
 
-    @model_validator(mode="after")
-    def _heads_divide(self) -> "NeuralConfig":
-        if self.embedding_size % self.heads:
-            raise ValueError("heads must divide embedding_size")
-        return self
 
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Pieces of the training sequences.
 
-class ItemEncoder(nn.Module):
-    """What the networks of SASRec and BERT4Rec have in common.
-
-    Args:
-        config: Sizes.
-        tokens: Rows of the item embedding: items and special tokens.
-        items: Catalogue size.
+    Attributes:
+        items: One row per window.
+        users_B: The user row that each window comes from.
     """
 
-    def __init__(self, config: NeuralConfig, tokens: int, items: int) -> None:
-        super().__init__()
-        width = config.embedding_size
-        self.item = nn.Embedding(tokens, width)
-        self.position = nn.Embedding(config.max_length + 1, width)
-        self.bias = nn.Parameter(torch.zeros(items))
-        self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(
-            TransformerBlock(width, config.heads, config.dropout) for _ in range(config.blocks)
-        )
-        self.norm = nn.LayerNorm(width)
+    items: Sequences
+    users_B: IntArray
 
-    def embed(self, items_BL: Tensor, position: Tensor) -> Tensor:
-        """Return item plus position embeddings; position is [L, D] or [B, L, D]."""
-        # Scaled so that items are not drowned by positions at the start of training.
-        x_BLD = self.item(items_BL) * self.item.embedding_dim**0.5
-        embedded: Tensor = self.dropout(x_BLD + position)
-        return embedded
+    def take(self, rows: IntArray) -> "Windows":
+        """Return the given windows, in the given order."""
+        return Windows(self.items.take(rows), self.users_B[rows])
 
 
 class NeuralRecommender(Recommender):
-    """A neural model with a tied output layer.
+    """A neural model with a linear output layer over the catalogue.
 
-    A subclass builds its network, says what of a window is supervised, and encodes histories.
+    A subclass builds its network, says what of a window is supervised, and encodes histories.  It
+    trains with the full-catalogue softmax unless it overrides ``_loss``.
     """
 
     config: NeuralConfig
@@ -100,16 +79,49 @@ class NeuralRecommender(Recommender):
         """Make the network; ``items`` and ``users`` are known."""
 
     @abstractmethod
-    def _supervised(self, windows: Sequences, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _supervised(self, windows: Windows, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Return hidden states [N, D] and target items [N] (numbers 1..I) of training windows."""
 
     @abstractmethod
-    def _encode(self, histories: Sequences) -> Tensor:
+    def _encode(self, histories: Sequences, users: IntArray | None) -> Tensor:
         """Return the hidden state that predicts the item after each history, [R, D]."""
 
     @abstractmethod
     def _output(self) -> tuple[Tensor, Tensor | None]:
         """Return the output projection [I, D] and its bias [I] or None."""
+
+    def _windows(self, sequences: Sequences, rng: np.random.Generator) -> Windows:
+        """Cut one epoch's windows: every item in one, at offsets drawn anew each epoch."""
+        items = random_windows(sequences, self.config.max_length, rng)
+        # The windows, one after the other, are the sequences: the offset says whose each one is.
+        users_B = np.searchsorted(sequences.offsets, items.offsets[:-1], side="right") - 1
+        return Windows(items, users_B)
+
+    def _loss(
+        self,
+        windows: Windows,
+        hidden_ND: Tensor,
+        target_N: Tensor,
+        negatives: Negatives,
+        rng: np.random.Generator,
+    ) -> Tensor:
+        """Return the mean loss over what ``_supervised`` found in the windows."""
+        weight_ID, bias_I = self._output()
+        return fused_cross_entropy(hidden_ND, weight_ID, target_N - 1, bias_I)
+
+    def _binary_loss(self, hidden_ND: Tensor, target_N: Tensor, negative_NK: IntArray) -> Tensor:
+        """Return the binary cross-entropy of the targets against negatives (0 for none)."""
+        # The target stands in the first column, its negatives in the others.
+        items = torch.cat([target_N[:, None], torch.from_numpy(negative_NK)], dim=1)
+        logits = self._logits(hidden_ND[:, None], items)[:, 0]
+        return binary_cross_entropy(logits[:, 0], logits[:, 1:], items[:, 1:] > 0)
+
+    def _logits(self, hidden_GSD: Tensor, items_GK: Tensor) -> Tensor:
+        """Return logits [G, S, K] of each group's items at its positions (item 0: of any item)."""
+        weight_ID, bias_I = self._output()
+        column_GK = (items_GK - 1).clamp(min=0)
+        logits_GSK = hidden_GSD @ weight_ID[column_GK].transpose(1, 2)
+        return logits_GSK if bias_I is None else logits_GSK + bias_I[column_GK][:, None]
 
     def _fit(self, dataset: Dataset, checkpoint: Path | None) -> dict[str, Any]:
         with seeded(self.config.seed, 0):
@@ -124,17 +136,24 @@ class NeuralRecommender(Recommender):
         return history.to_dict()
 
     def log_probs(self, histories: Sequences, users: IntArray | None = None) -> Tensor:
-        """See ``Recommender.log_probs``; users play no part."""
+        """See ``Recommender.log_probs``; users play a part only where a model says so."""
         self.items  # noqa: B018 - raises where the model is not trained
         self.module.eval()
         # Not inference_mode: callers may change the result in place.
         with torch.no_grad():
-            return self._log_probs_of(self._encode(histories))
+            return self._log_probs_of(self._encode(histories, users))
 
     def item_vectors(self) -> Tensor:
-        """Return the item embeddings, [I, D]."""
+        """Return the output projection, [I, D]: the item embeddings where the two are tied."""
         self.items  # noqa: B018 - raises where the model is not trained
         return self._output()[0].detach()
+
+    def user_vectors(self, histories: Sequences, users: IntArray | None = None) -> Tensor:
+        """Return the hidden states; their products with ``item_vectors`` are logits less a bias."""
+        self.items  # noqa: B018 - raises where the model is not trained
+        self.module.eval()
+        with torch.no_grad():
+            return self._encode(histories, users)
 
     def _log_probs_of(self, hidden_RD: Tensor) -> Tensor:
         weight_ID, bias_I = self._output()
@@ -160,33 +179,24 @@ class NextItemTask(Task):
 
     def __init__(self, model: NeuralRecommender, dataset: Dataset) -> None:
         self.model, self.module, self.label = model, model.module, model.name
-        rows = validation_users(len(dataset.sequences), VALIDATION_SEED)
-        rows = rows[dataset.sequences.lengths[rows] > 1]
-        held = np.zeros(len(dataset.sequences), dtype=np.int64)
-        held[rows] = 1
-        self.sequences = dataset.sequences.drop_last(held)
-        self.histories = self.sequences.take(rows)
-        self.targets = dataset.sequences.take(rows).last()
+        self.validation = Validation.of(dataset.sequences)
+        self.sequences, self.histories = self.validation.train, self.validation.histories
+        self.targets = self.validation.targets_R
+        self.negatives = Negatives(self.sequences, model.item_count)
 
     def batches(self, rng: np.random.Generator) -> list[Any]:
-        """Return windows at offsets drawn anew each epoch."""
-        windows = random_windows(self.sequences, self.model.config.max_length, rng)
-        order = bucketed_batches(windows.lengths, rng, tokens=self.model.config.batch_tokens)
+        """Return the windows of one epoch, those of similar length together."""
+        windows = self.model._windows(self.sequences, rng)
+        order = bucketed_batches(windows.items.lengths, rng, tokens=self.model.config.batch_tokens)
         return [windows.take(rows) for rows in order]
 
     def loss(self, batch: Any, rng: np.random.Generator) -> tuple[Tensor, int]:
-        """Return the full-catalogue cross-entropy."""
+        """Return the model's loss: the full-catalogue cross-entropy unless it says otherwise."""
         hidden_ND, target_N = self.model._supervised(batch, rng)
-        weight_ID, bias_I = self.model._output()
-        return fused_cross_entropy(hidden_ND, weight_ID, target_N - 1, bias_I), len(target_N)
+        loss = self.model._loss(batch, hidden_ND, target_N, self.negatives, rng)
+        return loss, len(target_N)
 
     def validate(self) -> dict[str, float]:
         """Return HR@20, MRR and the loss on the left-out items."""
-        log_probs_RI = self.model.log_probs(self.histories)
-        ranks = target_ranks(log_probs_RI, self.histories, self.targets)
-        picked = log_probs_RI.gather(1, torch.from_numpy(self.targets)[:, None] - 1)
-        return {
-            "hr@20": float((ranks <= 20).mean()),
-            "mrr": float((1.0 / ranks).mean()),
-            "validation_loss": float(-picked.mean()),
-        }
+        log_probs_RI = self.model.log_probs(self.histories, self.validation.users_R)
+        return self.validation.figures(log_probs_RI)

@@ -1,45 +1,50 @@
 """SASRec: self-attentive sequential recommendation (Kang and McAuley, ICDM 2018).
 
 Departures from the original, each for a reason:
-- Full-catalogue softmax cross-entropy instead of one sampled negative and BCE: it gives the
-  probabilities that a judge needs, and better ranking (Klenitskiy and Vasilev, RecSys 2023).
+- Full-catalogue softmax cross-entropy by default: it gives the probabilities that a judge needs,
+  and better ranking (Klenitskiy and Vasilev, RecSys 2023).  ``loss="bce"`` is the original's binary
+  cross-entropy against one negative per position, uniform among the items that the user never had.
 - Pre-normalised blocks with a GELU feed-forward layer of four times the width; dropout acts on the
   added features only.
 - Output weights are tied to the item embedding (as in the original) and have a bias.
-- Windows are aligned at their start.  A window starts where the history does, or, beyond
-  ``max_length`` items, at a multiple of ``max_length // 4``.  So a history and the same history
-  with one more item mostly share their window, and a whole path is read in one pass with exactly
-  the figures that step-by-step prediction gives.  Every window begins with a start token, which is
-  also how an empty history is served.
+- Windows are aligned at their start and begin with a start token; see ``causal``.
 
-Shape suffixes: B batch, L positions, D width, N supervised positions, R rows, I catalogue items.
+Shape suffixes: B batch, L positions, D width, K candidates, N supervised positions.
 """
 
-from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from influpath.config import FrozenConfig
-from influpath.data.sequences import IntArray, Sequences, count_up
 from influpath.recommenders.blocks import (
     Attention,
     causal_attention,
     initialise,
     masked_attention,
 )
-from influpath.recommenders.neural import ItemEncoder, NeuralConfig, NeuralRecommender
-
-ENCODE_TOKENS = 1 << 16
-
-
-class SASRecConfig(NeuralConfig):
-    """Settings of SASRec; see ``NeuralConfig``."""
+from influpath.recommenders.causal import CausalNetwork, CausalRecommender
+from influpath.recommenders.neural import Windows
+from influpath.recommenders.transformer import ItemEncoder, TransformerConfig
+from influpath.training.negatives import Negatives
 
 
-class SASRecNetwork(ItemEncoder):
+class SASRecConfig(TransformerConfig):
+    """Settings of SASRec; see ``NeuralConfig`` and ``TransformerConfig`` for the others.
+
+    Attributes:
+        loss: "softmax" over the whole catalogue, or "bce", the original's.
+        negatives: Sampled negatives per position (loss "bce").
+    """
+
+    loss: Literal["softmax", "bce"] = "softmax"
+    negatives: int = Field(default=1, ge=1)
+
+
+class SASRecNetwork(ItemEncoder, CausalNetwork):
     """A causal transformer over [start, item, item, ...]; item 0 is the start token."""
 
     def __init__(self, config: SASRecConfig, items: int) -> None:
@@ -47,25 +52,12 @@ class SASRecNetwork(ItemEncoder):
         initialise(self)
 
     def forward(self, items_BL: Tensor) -> Tensor:
-        """Return hidden states [B, L + 1, D]; position p predicts item p of the window.
-
-        Args:
-            items_BL: Windows, post-padded with 0; pads come after every real item, so causal
-                attention never sees them.
-        """
+        """See ``CausalNetwork.forward``: causal attention never sees the pads."""
         positions_L = torch.arange(items_BL.shape[1] + 1)
         return self.encode(items_BL, positions_L, causal_attention)
 
     def branch(self, items_BL: Tensor, candidates_BK: Tensor) -> Tensor:
-        """Return the hidden state after each candidate [B, K, D], the window encoded once.
-
-        Every candidate is the item that follows the window: it sees the window and itself, not the
-        other candidates.
-
-        Args:
-            items_BL: Windows, post-padded with 0.
-            candidates_BK: Items that might follow.
-        """
+        """See ``CausalNetwork.branch``: a candidate attends to the window and itself."""
         batch, length = items_BL.shape
         count = candidates_BK.shape[1]
         total = 1 + length + count
@@ -94,7 +86,7 @@ class SASRecNetwork(ItemEncoder):
         return hidden
 
 
-class SASRec(NeuralRecommender):
+class SASRec(CausalRecommender):
     """Self-attentive sequential recommender; see the module docstring for its departures."""
 
     name: ClassVar[str] = "sasrec"
@@ -105,106 +97,16 @@ class SASRec(NeuralRecommender):
     def _build(self) -> SASRecNetwork:
         return SASRecNetwork(self.config, self.item_count)
 
-    def _output(self) -> tuple[Tensor, Tensor | None]:
-        return self.module.item.weight[1:], self.module.bias
-
-    def _supervised(self, windows: Sequences, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        items_BL = torch.from_numpy(windows.padded())
-        hidden_BLD = self.module(items_BL[:, :-1])
-        real_BL = items_BL > 0
-        return hidden_BLD[real_BL], items_BL[real_BL]
-
-    def _encode(self, histories: Sequences) -> Tensor:
-        lengths = histories.lengths
-        start = self.window_start(lengths)
-        windows = histories.slice(np.arange(len(lengths)), start, lengths)
-        return self._hidden(windows, np.arange(len(lengths)), windows.lengths)
-
-    def _hidden(self, windows: Sequences, rows: IntArray, positions: IntArray) -> Tensor:
-        """Encode windows in batches of similar length; pick (row, position) pairs: [pairs, D]."""
-        result = torch.empty(len(rows), self.config.embedding_size)
-        by_length = np.argsort(windows.lengths, kind="stable")
-        pairs_of = np.argsort(rows, kind="stable")
-        bounds = np.searchsorted(rows[pairs_of], np.arange(len(windows) + 1))
-        for batch in length_batches(windows.lengths[by_length], ENCODE_TOKENS):
-            chosen = by_length[batch]
-            hidden_BLD = self.module(torch.from_numpy(windows.take(chosen).padded()))
-            counts = bounds[chosen + 1] - bounds[chosen]
-            local = np.repeat(np.arange(len(chosen)), counts)
-            pair = pairs_of[bounds[chosen][local] + count_up(counts)]
-            result[torch.from_numpy(pair)] = hidden_BLD[
-                torch.from_numpy(local), torch.from_numpy(positions[pair])
-            ]
-        return result
-
-    def window_start(self, lengths: IntArray) -> IntArray:
-        """Return where the window of a history of each length starts."""
-        width = self.config.max_length
-        stride = max(1, width // 4)
-        return np.where(lengths <= width, 0, -(-(lengths - width) // stride) * stride)
-
-    def log_prob_after(
+    def _loss(
         self,
-        histories: Sequences,
-        candidates_RK: IntArray,
-        targets_R: IntArray,
-        users: IntArray | None = None,
+        windows: Windows,
+        hidden_ND: Tensor,
+        target_N: Tensor,
+        negatives: Negatives,
+        rng: np.random.Generator,
     ) -> Tensor:
-        """See ``Recommender.log_prob_after``: the candidates of a row share its window."""
-        self.items  # noqa: B018 - raises where the model is not trained
-        self.module.eval()
-        rows, k = candidates_RK.shape
-        start = self.window_start(histories.lengths + 1)
-        windows = histories.slice(np.arange(rows), start, histories.lengths)
-        order = np.argsort(windows.lengths, kind="stable")
-        result = torch.empty(rows, k)
-        size = max(1, self.chunk_rows() // k)
-        with torch.no_grad():
-            for batch in length_batches(windows.lengths[order] + k, ENCODE_TOKENS):
-                for begin in range(0, len(batch), size):
-                    chosen = order[batch[begin : begin + size]]
-                    hidden_BKD = self.module.branch(
-                        torch.from_numpy(windows.take(chosen).padded()),
-                        torch.from_numpy(candidates_RK[chosen]),
-                    )
-                    log_probs_BKI = self._log_probs_of(hidden_BKD)
-                    column_B11 = torch.from_numpy(targets_R[chosen])[:, None, None] - 1
-                    picked_BK1 = log_probs_BKI.gather(2, column_B11.expand(-1, k, 1))
-                    result[torch.from_numpy(chosen)] = picked_BK1[:, :, 0]
-        return result
-
-    def read_paths(
-        self, histories: Sequences, paths: Sequences, users: IntArray | None = None
-    ) -> Iterator[tuple[IntArray, IntArray, Tensor]]:
-        """See ``Recommender.read_paths``: each window is encoded once for all steps in it."""
-        self.items  # noqa: B018 - raises where the model is not trained
-        self.module.eval()
-        whole = histories.extend(paths)
-        counts = paths.lengths + 1
-        # Rows per chunk such that their predictions fit the memory bound.
-        size = max(1, self.chunk_rows() // int(counts.max(initial=1)))
-        for begin in range(0, len(histories), size):
-            chunk = np.arange(begin, min(begin + size, len(histories)))
-            rows = np.repeat(chunk, counts[chunk])
-            steps = count_up(counts[chunk])
-            lengths = histories.lengths[rows] + steps
-            start = self.window_start(lengths)
-            # One window per (row, start), long enough for the last step that uses it.
-            keys, window = np.unique(np.stack([rows, start]), axis=1, return_inverse=True)
-            stop = np.zeros(keys.shape[1], dtype=np.int64)
-            np.maximum.at(stop, window, lengths)
-            windows = whole.slice(keys[0], keys[1], stop)
-            with torch.no_grad():
-                log_probs = self._log_probs_of(self._hidden(windows, window, lengths - start))
-            yield rows, steps, log_probs
-
-
-def length_batches(lengths: IntArray, tokens: int) -> Iterator[IntArray]:
-    """Cut rows sorted by length into batches of at most ``tokens`` padded positions."""
-    start = 0
-    while start < len(lengths):
-        # The last row of a batch is its longest; grow until the bound is met.
-        widths = (lengths[start:] + 1) * np.arange(1, len(lengths) - start + 1)
-        size = max(1, int(np.searchsorted(widths, tokens, side="right")))
-        yield np.arange(start, start + size)
-        start += size
+        if self.config.loss == "softmax":
+            return super()._loss(windows, hidden_ND, target_N, negatives, rng)
+        users_N = np.repeat(windows.users_B, windows.items.lengths)
+        negative_NK = negatives.unseen(users_N, self.config.negatives, rng)
+        return self._binary_loss(hidden_ND, target_N, negative_NK)

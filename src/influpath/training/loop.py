@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from influpath.config import FrozenConfig
-from influpath.errors import ModelFileError
+from influpath.errors import InfluPathError, ModelFileError
 from influpath.training.checkpoints import load_checkpoint, read_state, save_checkpoint
 from influpath.training.progress import Progress
 
@@ -117,6 +117,7 @@ def train(
 
     Raises:
         ModelFileError: The checkpoint is damaged or belongs to another run.
+        InfluPathError: The loss became infinite or NaN.
     """
     module = task.module
     optimizer = torch.optim.AdamW(
@@ -147,6 +148,9 @@ def train(
         entry = {"epoch": float(epoch), "loss": mean_loss, "learning_rate": rate}
         if epoch % config.validate_every == 0 or epoch == config.epochs:
             entry |= validated(task)
+            # NaN scores outrank nothing and nothing outranks them, so that ranks alone look fine.
+            if any(map(math.isnan, entry.values())):
+                raise diverged(task, config, "validation is NaN", epoch)
             value = entry[task.criterion]
             sign = 1.0 if task.higher_is_better else -1.0
             if math.isnan(history.best) or sign * value > sign * history.best:
@@ -194,13 +198,23 @@ def run_epoch(
         loss, count = task.loss(batch, rng)
         if not count:
             continue
+        if not math.isfinite(value := float(loss.detach())):
+            raise diverged(task, config, f"loss is {value}", epoch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(task.module.parameters(), config.clip_norm)
         optimizer.step()
-        total, positions = total + float(loss.detach()) * count, positions + count
+        total, positions = total + value * count, positions + count
         progress.batch(epoch, number + 1, len(batches), total / positions)
     return total / max(positions, 1)
+
+
+def diverged(task: Task, config: TrainingConfig, what: str, epoch: int) -> InfluPathError:
+    """Return the error of a training that came to nothing."""
+    return InfluPathError(
+        f"{task.label}: the training diverged ({what} in epoch {epoch}); lower "
+        f"training.learning_rate (now {config.learning_rate:g})."
+    )
 
 
 def scheduled(config: TrainingConfig, rate: float, epochs_done: float) -> float:

@@ -1,0 +1,74 @@
+"""Trying a grid of dials for IRN on the dial pairs, under the evaluator that does not judge."""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from influpath.evaluation import choose_dial, evaluate, summarise
+from influpath.planning.schedule import schedule_text
+from influpath.recommenders.base import Recommender
+
+if TYPE_CHECKING:
+    from influpath.experiments.run import Run
+
+logger = logging.getLogger("influpath")
+
+# The rule measures smoothness against these.
+VANILLA, REC2INF = "vanilla/sasrec", "rec2inf/sasrec"
+
+
+def try_dials(run: "Run", judge: Recommender, pairs: pl.DataFrame) -> dict[str, Any]:
+    """Try every candidate of the run's grid; return all their means and the choice.
+
+    Args:
+        run: The run.
+        judge: The evaluator that does not judge.
+        pairs: The dial pairs.
+    """
+    grid, config = run.config.dials, run.config
+    yardsticks = {
+        label: evaluate(
+            judge,
+            pairs,
+            {label: run.paths(label, pairs, config.planner_dials.get(label, {}), judge)},
+            run.split.train,
+            config.seed,
+        ).means(label)
+        for label in (VANILLA, REC2INF)
+    }
+    candidates = grid.candidates()
+    means = []
+    for number, dials in enumerate(candidates):
+        judgement = run.judged("irn", pairs, dials, judge)
+        means.append(summarise({"irn": judgement}, config.seed).means("irn"))
+        logger.info(
+            "dials %d/%d: %s -> accepted SR@20 %.3f, IoI %.2f, log(PPL) %.2f, worst step %.2f",
+            number + 1,
+            len(candidates),
+            ", ".join(f"{key} {schedule_text(value)}" for key, value in dials.items()),
+            *(means[-1][key] for key in ("accepted_sr@20", "ioi", "log_ppl", "worst_step")),
+        )
+    choice = choose_dial(
+        dict(enumerate(means)),
+        yardsticks[VANILLA]["log_ppl"],
+        grid.margin,
+        yardsticks[REC2INF]["worst_step"] if grid.cap_worst_step else None,
+    )
+    return {
+        "judge": judge.name,
+        "pairs": pairs.height,
+        "chosen": candidates[choice.dial],
+        "reason": choice.reason,
+        "yardsticks": {label: rounded(row) for label, row in yardsticks.items()},
+        "candidates": [
+            {"dials": dials, "means": rounded(row)}
+            for dials, row in zip(candidates, means, strict=True)
+        ],
+    }
+
+
+def rounded(values: dict[str, float]) -> dict[str, float | None]:
+    """Return numbers for JSON: six digits, None for NaN."""
+    return {key: None if np.isnan(v) else round(float(v), 6) for key, v in values.items()}

@@ -1,0 +1,56 @@
+"""The same paths under every evaluator of a run: as it is, calibrated, and over all of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from influpath.data.splits import Split
+from influpath.evaluation import JudgesEvaluation, calibrate, judge_paths, summarise
+from influpath.evaluation.table import Evaluation
+from influpath.planning.paths import Paths
+from influpath.recommenders.base import Recommender
+
+
+def judge_tables(
+    judges: Mapping[str, Recommender],
+    labels: Sequence[str],
+    paths_of: Callable[[str, str], Paths],
+    pairs: pl.DataFrame,
+    split: Split,
+    seed: int,
+) -> dict[str, Any]:
+    """Let every judge rate every planner on the same pairs.
+
+    Args:
+        judges: Name -> evaluator, the headline judge first.
+        labels: Planners.
+        paths_of: Judge and planner -> paths of these pairs (the oracle's differ by judge).
+        pairs: The pairs, usually the fixed subset.
+        split: Histories, and the held-out items that calibration is measured on.
+        seed: Decides the bootstrap.
+
+    Returns:
+        ``judges.<name>``: the table at temperature 1 as ``Evaluation.to_dict``, ``calibration``,
+        and ``calibrated``, the planners' rows at the judge's own temperature; ``across_judges``:
+        worst case and mean over the judges at temperature 1.
+    """
+    tables, evaluations = {}, {}
+    for name, judge in judges.items():
+        calibration = calibrate(judge, split)
+
+        def rated(temperature: float, name: str = name, judge: Recommender = judge) -> Evaluation:
+            judgements = {
+                label: judge_paths(judge, pairs, paths_of(name, label), split.train, temperature)
+                for label in labels
+            }
+            return summarise(judgements, seed)
+
+        evaluations[name] = rated(1.0)
+        tables[name] = {
+            **evaluations[name].to_dict(),
+            "calibration": calibration.to_dict(),
+            "calibrated": rated(calibration.temperature).to_dict()["planners"],
+        }
+    across = JudgesEvaluation(evaluations).to_dict()["across_judges"]
+    return {"judges": tables, "across_judges": across}

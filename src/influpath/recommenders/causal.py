@@ -1,0 +1,182 @@
+"""Models that read a window from its start and predict after every item: SASRec and GRU4Rec.
+
+Windows are aligned at their start.  A window starts where the history does, or, beyond
+``max_length`` items, at a multiple of ``max_length // 4``.  So a history and the same history with
+one more item mostly share their window, and a whole path is read in one pass with exactly the
+figures that step-by-step prediction gives.  Every window begins with a start token, which is also
+how an empty history is served.  Pads come after every real item, where nothing sees them.
+
+Shape suffixes: B batch, L positions, D width, N supervised positions, R rows, K candidates,
+I catalogue items.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from influpath.data.sequences import IntArray, Sequences, count_up
+from influpath.recommenders.neural import NeuralRecommender, Windows
+
+ENCODE_TOKENS = 1 << 16
+
+
+class CausalNetwork(nn.Module):
+    """A network over [start, item, item, ...] with the output layer tied to the item embedding.
+
+    Attributes:
+        item: Item embedding [I + 1, D]; item 0 is the start token.
+        bias: Output bias [I].
+    """
+
+    item: nn.Embedding
+    bias: nn.Parameter
+
+    @abstractmethod
+    def forward(self, items_BL: Tensor) -> Tensor:
+        """Return hidden states [B, L + 1, D]; position p predicts item p of the window.
+
+        Args:
+            items_BL: Windows, post-padded with 0.
+        """
+
+    @abstractmethod
+    def branch(self, items_BL: Tensor, candidates_BK: Tensor) -> Tensor:
+        """Return the hidden state after each candidate [B, K, D], the window encoded once.
+
+        Every candidate is the item that follows the window, as if the others did not exist.
+
+        Args:
+            items_BL: Windows, post-padded with 0.
+            candidates_BK: Items that might follow.
+        """
+
+
+class CausalRecommender(NeuralRecommender):
+    """A recommender on a causal network; users play no part."""
+
+    module: CausalNetwork
+
+    def _output(self) -> tuple[Tensor, Tensor | None]:
+        return self.module.item.weight[1:], self.module.bias
+
+    def _supervised(self, windows: Windows, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        items_BL = torch.from_numpy(windows.items.padded())
+        hidden_BLD = self.module(items_BL[:, :-1])
+        # Row by row: the positions come in the order of the windows' values.
+        real_BL = items_BL > 0
+        return hidden_BLD[real_BL], items_BL[real_BL]
+
+    def _encode(self, histories: Sequences, users: IntArray | None) -> Tensor:
+        lengths = histories.lengths
+        start = self.window_start(lengths)
+        windows = histories.slice(np.arange(len(lengths)), start, lengths)
+        return self._hidden(windows, np.arange(len(lengths)), windows.lengths)
+
+    def _hidden(self, windows: Sequences, rows: IntArray, positions: IntArray) -> Tensor:
+        """Encode windows in batches of similar length; pick (row, position) pairs: [pairs, D]."""
+        result = torch.empty(len(rows), self.config.embedding_size)
+        by_length = np.argsort(windows.lengths, kind="stable")
+        pairs_of = np.argsort(rows, kind="stable")
+        bounds = np.searchsorted(rows[pairs_of], np.arange(len(windows) + 1))
+        for batch in length_batches(windows.lengths[by_length], ENCODE_TOKENS):
+            chosen = by_length[batch]
+            hidden_BLD = self.module(torch.from_numpy(windows.take(chosen).padded()))
+            counts = bounds[chosen + 1] - bounds[chosen]
+            local = np.repeat(np.arange(len(chosen)), counts)
+            pair = pairs_of[bounds[chosen][local] + count_up(counts)]
+            result[torch.from_numpy(pair)] = hidden_BLD[
+                torch.from_numpy(local), torch.from_numpy(positions[pair])
+            ]
+        return result
+
+    def window_start(self, lengths: IntArray) -> IntArray:
+        """Return where the window of a history of each length starts."""
+        width = self.config.max_length
+        stride = max(1, width // 4)
+        return np.where(lengths <= width, 0, -(-(lengths - width) // stride) * stride)
+
+    def log_prob_after(
+        self,
+        histories: Sequences,
+        candidates_RK: IntArray,
+        targets_R: IntArray,
+        users: IntArray | None = None,
+    ) -> Tensor:
+        """See ``Recommender.log_prob_after``: the candidates of a row share its window."""
+        result = torch.empty(candidates_RK.shape)
+        for rows, hidden_BKD in self._branches(histories, candidates_RK):
+            with torch.no_grad():
+                log_probs_BKI = self._log_probs_of(hidden_BKD)
+            column_B11 = torch.from_numpy(targets_R[rows])[:, None, None] - 1
+            picked_BK1 = log_probs_BKI.gather(2, column_B11.expand(-1, hidden_BKD.shape[1], 1))
+            result[torch.from_numpy(rows)] = picked_BK1[:, :, 0]
+        return result
+
+    def user_vectors_after(
+        self, histories: Sequences, candidates_RK: IntArray, users: IntArray | None = None
+    ) -> Tensor:
+        """See ``Recommender.user_vectors_after``: the candidates of a row share its window."""
+        result = torch.empty(*candidates_RK.shape, self.config.embedding_size)
+        for rows, hidden_BKD in self._branches(histories, candidates_RK):
+            result[torch.from_numpy(rows)] = hidden_BKD
+        return result
+
+    def _branches(
+        self, histories: Sequences, candidates_RK: IntArray
+    ) -> Iterator[tuple[IntArray, Tensor]]:
+        """Yield rows and the hidden state after each of their candidates, [B, K, D]."""
+        self.items  # noqa: B018 - raises where the model is not trained
+        self.module.eval()
+        rows, k = candidates_RK.shape
+        start = self.window_start(histories.lengths + 1)
+        windows = histories.slice(np.arange(rows), start, histories.lengths)
+        order = np.argsort(windows.lengths, kind="stable")
+        size = max(1, self.chunk_rows() // max(k, 1))
+        for batch in length_batches(windows.lengths[order] + k, ENCODE_TOKENS):
+            for begin in range(0, len(batch), size):
+                chosen = order[batch[begin : begin + size]]
+                items_BL = torch.from_numpy(windows.take(chosen).padded())
+                with torch.no_grad():
+                    hidden_BKD = self.module.branch(
+                        items_BL, torch.from_numpy(candidates_RK[chosen])
+                    )
+                yield chosen, hidden_BKD
+
+    def read_paths(
+        self, histories: Sequences, paths: Sequences, users: IntArray | None = None
+    ) -> Iterator[tuple[IntArray, IntArray, Tensor]]:
+        """See ``Recommender.read_paths``: each window is encoded once for all steps in it."""
+        self.items  # noqa: B018 - raises where the model is not trained
+        self.module.eval()
+        whole = histories.extend(paths)
+        counts = paths.lengths + 1
+        # Rows per chunk such that their predictions fit the memory bound.
+        size = max(1, self.chunk_rows() // int(counts.max(initial=1)))
+        for begin in range(0, len(histories), size):
+            chunk = np.arange(begin, min(begin + size, len(histories)))
+            rows = np.repeat(chunk, counts[chunk])
+            steps = count_up(counts[chunk])
+            lengths = histories.lengths[rows] + steps
+            start = self.window_start(lengths)
+            # One window per (row, start), long enough for the last step that uses it.
+            keys, window = np.unique(np.stack([rows, start]), axis=1, return_inverse=True)
+            stop = np.zeros(keys.shape[1], dtype=np.int64)
+            np.maximum.at(stop, window, lengths)
+            windows = whole.slice(keys[0], keys[1], stop)
+            with torch.no_grad():
+                log_probs = self._log_probs_of(self._hidden(windows, window, lengths - start))
+            yield rows, steps, log_probs
+
+
+def length_batches(lengths: IntArray, tokens: int) -> Iterator[IntArray]:
+    """Cut rows sorted by length into batches of at most ``tokens`` padded positions."""
+    start = 0
+    while start < len(lengths):
+        # The last row of a batch is its longest; grow until the bound is met.
+        widths = (lengths[start:] + 1) * np.arange(1, len(lengths) - start + 1)
+        size = max(1, int(np.searchsorted(widths, tokens, side="right")))
+        yield np.arange(start, start + size)
+        start += size
