@@ -27,6 +27,13 @@ SECTIONS = {
 }
 
 
+NEXT_ITEM = {
+    "next-item-ml-1m": ("MovieLens-1M", "results/ml-1m/next_item.json"),
+    "next-item-lastfm": ("Last.fm", "results/lastfm/next_item.json"),
+}
+NEXT_ITEM_COLUMNS = {"hr@10": "HR@10", "hr@20": "HR@20", "ndcg@10": "NDCG@10", "mrr": "MRR"}
+
+
 def section(title: str, path: str, result: dict[str, Any]) -> str:
     """Return one dataset's heading, table and what stands behind it."""
     judge, data = result["evaluator"], result["data"]
@@ -51,12 +58,44 @@ def section(title: str, path: str, result: dict[str, Any]) -> str:
             name = f"**irn** (g {g}, c {c}, floor {floor})"
         elif planner == "oracle":
             name = f"oracle, k 20, sees the judge ({row['sr']['n']} pairs)"
+        elif row["sr"]["n"] < result["pairs"]:
+            name = f"{planner} ({row['sr']['n']} pairs)"
         lines.append(f"| {name} | " + " | ".join(cell(row, key) for key in COLUMNS) + " |")
     if result["paper_irn"]:
         cells = [
             f"{result['paper_irn'][key]:g}" if key in result["paper_irn"] else "" for key in COLUMNS
         ]
         lines.append("| the paper's IRN, its own judge | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def next_item_section(title: str, path: str, result: dict[str, Any]) -> str:
+    """Return the comparison of recommenders as next-item models."""
+    names = list(result["config"]["recommenders"])
+    seeds = len(result["config"]["seeds"]) or 1
+    printed = result["paper_evaluators"] or {}
+    lines = [
+        f"### {title}: recommenders as next-item models",
+        "",
+        f"The last item of each of {result['users']:,} users, ranked among all items that the user "
+        f"has not seen; {seeds} seed{'s' if seeds > 1 else ''} each, 95% intervals over users, from "
+        f"[`{path}`]({path}).",
+        "",
+        "| recommender | "
+        + " | ".join(NEXT_ITEM_COLUMNS.values())
+        + " | the paper: HR@20, MRR | epochs | minutes |",
+        "|---|" + "---|" * (len(NEXT_ITEM_COLUMNS) + 3),
+    ]
+    for name in names:
+        row, paper = result[name], printed.get(name)
+        cells = [
+            "{:.3f} [{:.3f}, {:.3f}]".format(row[key], *row[f"{key}_ci95"])
+            for key in NEXT_ITEM_COLUMNS
+        ]
+        cells.append(f"{paper['hr@20']:g}, {paper['mrr']:g}" if paper else "")
+        first = row["seeds"][0]
+        cells += [str(first["epochs"]), f"{first['seconds'] / 60:.0f}"]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -71,14 +110,17 @@ def cell(row: dict[str, Any], key: str) -> str:
 
 def updated(readme: str) -> str:
     """Return the README with every section that has a result file rewritten."""
-    for name, (title, path) in SECTIONS.items():
+    parts = [(SECTIONS, section), (NEXT_ITEM, next_item_section)]
+    for name, (title, path), write in [
+        (name, about, write) for group, write in parts for name, about in group.items()
+    ]:
         if not (ROOT / path).is_file():
             continue
         result = json.loads((ROOT / path).read_text(encoding="utf-8"))
         start, end = f"<!-- results:{name} -->", f"<!-- /results:{name} -->"
         before, rest = readme.split(start)
         after = rest.split(end)[1]
-        readme = f"{before}{start}\n{section(title, path, result)}\n{end}{after}"
+        readme = f"{before}{start}\n{write(title, path, result)}\n{end}{after}"
     return readme
 
 

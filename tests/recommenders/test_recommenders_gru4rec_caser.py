@@ -21,7 +21,7 @@ from influpath.recommenders.bert4rec import BERT4Rec
 from influpath.recommenders.caser import Caser
 from influpath.recommenders.gru4rec import MINI_BATCH, GRU4Rec, mini_batches
 from influpath.recommenders.neural import NeuralRecommender, NextItemTask, Windows
-from influpath.recommenders.ranking import mask_seen
+from influpath.recommenders.ranking import target_ranks
 from influpath.recommenders.sasrec import SASRec
 from influpath.testing import RecommenderConformance, tiny_dataset
 
@@ -76,16 +76,16 @@ def ring() -> Dataset:
     )
 
 
-SASREC_BCE: dict[str, Any] = {"loss": "bce", "negatives": 4, "blocks": 1}
+SASREC_BCE: dict[str, Any] = {"loss": "bce", "negatives": 4, "blocks": 1, "batch_tokens": 64}
 LEARNERS: list[tuple[type[NeuralRecommender], int, dict[str, Any]]] = [
-    (GRU4Rec, 12, {}),
-    (GRU4Rec, 12, {"loss": "sampled-softmax", "negatives": 8}),
-    (GRU4Rec, 12, {"loss": "top1", "negatives": 8}),
-    (GRU4Rec, 12, {"loss": "bpr-max", "negatives": 8, "score_penalty": 0.1}),
-    (Caser, 8, {}),
+    (GRU4Rec, 10, {}),
+    (GRU4Rec, 10, {"loss": "sampled-softmax", "negatives": 8}),
+    (GRU4Rec, 10, {"loss": "top1", "negatives": 8}),
+    (GRU4Rec, 10, {"loss": "bpr-max", "negatives": 8, "score_penalty": 0.1}),
+    (Caser, 5, {}),
     # One target, since on the ring all three would be equally good answers.
     (Caser, 12, {"loss": "bce", "targets": 1}),
-    (SASRec, 15, SASREC_BCE),
+    (SASRec, 20, SASREC_BCE),
 ]
 
 
@@ -104,13 +104,12 @@ def test_a_deterministic_ring_is_learned(
         "dropout": 0.0,
         "training": {"epochs": epochs, "learning_rate": 2e-2, "validate_every": epochs},
     }
-    model = recommender(**config, **loss).fit(ring)
+    model = recommender(**config | loss).fit(ring)
     histories = Sequences.from_rows([walk(start, 1 + start % 6) for start in range(ITEMS)])
     expected = [walk(start, 2 + start % 6)[-1] for start in range(ITEMS)]
-    # Without the seen items: the binary losses never had them as negatives.
-    log_probs_RI = mask_seen(model.log_probs(histories), histories)
-    hits = (log_probs_RI.argmax(1) + 1).numpy() == np.array(expected)
-    assert hits.mean() >= 0.9
+    # Seen items are left out: the binary losses never had them as negatives.
+    ranks = target_ranks(model.log_probs(histories), histories, np.array(expected))
+    assert (1 / ranks).mean() >= 0.85
     assert model.history["epochs"][-1]["loss"] < model.history["epochs"][0]["loss"]
 
 

@@ -1,9 +1,9 @@
 """Caser: convolutions over the last few items as an image (Tang and Wang, WSDM 2018).
 
 The embeddings of the last L items are an image E of L rows and D columns.  Horizontal filters of
-heights 1..L slide over it and keep their strongest response (formulas 3-5); vertical filters weigh
-its rows (formulas 6-8); a layer makes a vector z of both (formula 9), and an item's score is linear
-in z beside the user's embedding P_u (formula 10).
+heights 1..L slide over it and keep their strongest response, vertical filters weigh its rows
+(section 3.2); a layer makes a vector z of both, and an item's score is linear in z beside the user's
+embedding P_u (section 3.3).
 
 Departures from the original, each for a reason:
 - Full-catalogue softmax cross-entropy over the next item by default, for the probabilities that a

@@ -13,8 +13,7 @@ Departures from the original, each for a reason:
   ``negatives`` additional items shared by the mini-batch, drawn in proportion to support ** alpha.
   A negative that is the target itself does not count.
 - The state is projected to the embedding width and the output layer is tied to the item embedding,
-  with a bias (the 2018 paper's shared item representation): a third of the weights, and one vector
-  per item.
+  with a bias (the 2018 paper's unified item representation): one vector per item, half the weights.
 - Windows are aligned at their start and begin with a start token; see ``causal``.
 - Adam instead of Adagrad; dropout acts on embeddings and on states.
 

@@ -15,8 +15,8 @@ from torch import Tensor
 def binary_cross_entropy(positive_N: Tensor, negative_NK: Tensor, valid_NK: Tensor) -> Tensor:
     """-log s(r_i) - sum_j log(1 - s(r_j)), s the sigmoid.
 
-    SASRec (Kang and McAuley, ICDM 2018, formula 7 with one negative) and Caser (Tang and Wang, WSDM
-    2018, formula 10 with three).
+    SASRec (Kang and McAuley, ICDM 2018, section III-E, one negative) and Caser (Tang and Wang, WSDM
+    2018, section 3.4, three negatives).
 
     Args:
         positive_N: Logits of the targets.
@@ -33,7 +33,7 @@ def binary_cross_entropy(positive_N: Tensor, negative_NK: Tensor, valid_NK: Tens
 def top1(positive_N: Tensor, negative_NK: Tensor, valid_NK: Tensor) -> Tensor:
     """1/K sum_j s(r_j - r_i) + s(r_j ** 2), s the sigmoid.
 
-    GRU4Rec (Hidasi et al., ICLR 2016, section 3.3).
+    GRU4Rec (Hidasi et al., ICLR 2016, section 3.1.3).
 
     Args:
         positive_N: Logits of the targets.
