@@ -78,7 +78,7 @@ def next_item_section(title: str, path: str, result: dict[str, Any]) -> str:
         f"### {title}: recommenders as next-item models",
         "",
         f"The last item of each of {result['users']:,} users, ranked among all items that the user "
-        f"has not seen; {seeds} seed{'s' if seeds > 1 else ''} each, 95% intervals over users, from "
+        f"has not seen; {seeds} seed{'s' * (seeds > 1)} each, 95% intervals over users, from "
         f"[`{path}`]({path}).",
         "",
         "| recommender | "

@@ -2,8 +2,8 @@
 
 The embeddings of the last L items are an image E of L rows and D columns.  Horizontal filters of
 heights 1..L slide over it and keep their strongest response, vertical filters weigh its rows
-(section 3.2); a layer makes a vector z of both, and an item's score is linear in z beside the user's
-embedding P_u (section 3.3).
+(section 3.2); a layer makes a vector z of both, and an item's score is linear in z and the user's
+embedding P_u, joined (section 3.3).
 
 Departures from the original, each for a reason:
 - Full-catalogue softmax cross-entropy over the next item by default, for the probabilities that a
