@@ -76,7 +76,7 @@ def write_result(run: Run) -> dict[str, Any]:
         **figures(run.config, judge.name, evaluation, subset, ranks),
         **judges,
         "spread": spread,
-        "stepwise": step_rows(run.judgements, run.config.seed),
+        "stepwise": step_rows(run.judgements, run.config),
         "frontier": frontier,
         "dial_choice": run.dial_choice,
         "dials": {label: run.dials_of(label) for label in run.config.planners},
@@ -158,14 +158,19 @@ def next_item_scores(ranks: IntArray, seed: int) -> dict[str, Any]:
     }
 
 
-def step_rows(judgements: dict[str, Judgement], seed: int) -> list[dict[str, Any]]:
-    """Return the stepwise curves of every planner, early successes left out (Figure 9)."""
+def step_rows(judgements: Mapping[str, Judgement], config: RunConfig) -> list[dict[str, Any]]:
+    """Return the stepwise curves, early successes left out (Figure 9).
+
+    Planners whose paths have at most a quarter of the M items have no curve worth drawing.
+    """
     rows = []
     for label, judgement in judgements.items():
-        if label == "direct":
+        if judgement.lengths.mean() <= config.max_length / 4:
             continue
         for align in ("start", "arrival"):
-            frame = stepwise(judgement, seed, align=align, early_successes=align == "arrival")
+            frame = stepwise(
+                judgement, config.seed, align=align, early_successes=align == "arrival"
+            )
             for row in frame.filter(pl.col("quantity").str.ends_with("log_prob")).to_dicts():
                 numbers = {
                     key: None if value is None or not np.isfinite(value) else round(value, 5)

@@ -133,7 +133,7 @@ def recompute(document: dict[str, Any], beside: Path, data_dir: str | None) -> d
     return {
         "data": dataset.stats(),
         **figures(config, judge.name, evaluation, small, {**planned_ranks, "evaluator": own}),
-        "stepwise": step_rows(judgements, config.seed),
+        "stepwise": step_rows(judgements, config),
         **judge_tables(judges, config.planners, paths_of, subset, split, config.seed),
     }
 
