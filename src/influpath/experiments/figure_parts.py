@@ -77,7 +77,10 @@ FURTHER = [Look(ORANGE, "P", "--"), Look(SKY, "X", "-."), Look(PURPLE, "<", ":")
 def looks(planners: Iterable[str]) -> dict[str, Look]:
     """Return a look for every planner; the same planner has the same one in every figure."""
     found: dict[str, Look] = {}
-    for label in sorted(set(planners)):
+    # Those with a look of their own come first, so that no other planner takes it.
+    for label in sorted(
+        set(planners), key=lambda label: (label.partition("/")[0] not in LOOKS, label)
+    ):
         own = LOOKS.get(label.partition("/")[0])
         taken = set(found.values())
         free = [look for look in (own, *FURTHER, *LOOKS.values()) if look and look not in taken]
