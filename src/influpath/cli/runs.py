@@ -93,7 +93,7 @@ def start_run(context: typer.Context, config: Path, data_dir: str | None, runs_d
 
 def whole_job(job: "Run") -> None:
     """Do a run, write its result and report, and print the table and an example path."""
-    from influpath.cli.show import planners_table, show
+    from influpath.cli.show import planners_tables, show
     from influpath.experiments.examples import example_paths, render_example
     from influpath.experiments.report import write_report
     from influpath.experiments.result import result_path, write_result
@@ -103,7 +103,8 @@ def whole_job(job: "Run") -> None:
         document = write_result(job)
         examples = example_paths(job, count=10)
         write_report(document, examples, report)
-    show(planners_table(document))
+    for table in planners_tables(document):
+        show(table)
     if examples:
         show(render_example(examples[0]))
     typer.echo(f"result: {result_path(job)}")

@@ -27,8 +27,8 @@ COLUMNS = {
     "arrival@20": (3, "arrival in the top 20"),
     "length": (1, "length"),
 }
-# Characters of a column of figures with intervals, and of the names before them.
-CELL, NAMES = 23, 30
+# Characters of a column of figures with intervals beside or below them, and of the names before.
+CELL, NARROW_CELL, NAMES = 23, 18, 30
 # Width of a page that is no terminal; history items shown before a path.
 PAGE, TAIL = 120, 3
 
@@ -91,24 +91,32 @@ def components_table(title: str, about: Mapping[str, Mapping[str, Any]]) -> Tabl
     return table
 
 
-def planners_table(document: dict[str, Any]) -> Table:
-    """Return the table of a result: every planner, mean and 95% interval."""
+def planners_tables(document: dict[str, Any]) -> list[Table]:
+    """Return the table of a result, every planner with means and 95% intervals.
+
+    Planners that do not fit the width go into a further table.
+    """
     planners: dict[str, dict[str, Any]] = document["planners"]
     joint = " " if NAMES + CELL * len(planners) <= width() else "\n"
+    size = max(1, (width() - NAMES) // (CELL if joint == " " else NARROW_CELL))
     judge = document["evaluator"]
-    table = Table(
-        title=f"{document['name']}: judged by {judge['name']} "
-        f"(HR@20 {judge['hr@20']:.3f}, MRR {judge['mrr']:.3f}); means with 95% intervals",
-        title_justify="left",
-        show_lines=joint == "\n",
-    )
-    table.add_column("")
-    for name in planners:
-        table.add_column(name, justify="right")
-    for metric, (digits, words) in COLUMNS.items():
-        table.add_row(words, *(_cell(row.get(metric), digits, joint) for row in planners.values()))
-    table.add_row("users", *(f"{row['sr']['n']:,}" for row in planners.values()))
-    return table
+    tables = []
+    for start in range(0, len(planners), size):
+        part = dict(list(planners.items())[start : start + size])
+        table = Table(
+            title=f"{document['name']}: judged by {judge['name']} "
+            f"(HR@20 {judge['hr@20']:.3f}, MRR {judge['mrr']:.3f}); means with 95% intervals",
+            title_justify="left",
+            show_lines=joint == "\n",
+        )
+        table.add_column("")
+        for name in part:
+            table.add_column(name, justify="right")
+        for metric, (digits, words) in COLUMNS.items():
+            table.add_row(words, *(_cell(row.get(metric), digits, joint) for row in part.values()))
+        table.add_row("users", *(f"{row['sr']['n']:,}" for row in part.values()))
+        tables.append(table)
+    return tables
 
 
 def next_item_table(document: Mapping[str, Any]) -> Table:
