@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from gensim.models import Word2Vec
 
 from influpath.data.dataset import Dataset
 from influpath.data.ids import IdMap
@@ -110,3 +111,30 @@ def test_item2vec_puts_neighbours_together() -> None:
     other = item2vec(Sequences.from_rows(rows), items=21, size=8, seed=2, epochs=30)
     assert np.array_equal(vectors, again)
     assert not np.array_equal(vectors, other)
+
+
+def test_item2vec_finds_the_neighbours_that_gensim_finds() -> None:
+    # Walks around a ring: near on the ring is near in the sequences.
+    items, near, rng = 40, 4, np.random.default_rng(3)
+    starts, steps = rng.integers(0, items, 300), rng.choice([-1, 1, 2], (300, 20))
+    rows = [
+        ((start + walk.cumsum()) % items + 1).tolist()
+        for start, walk in zip(starts, steps, strict=True)
+    ]
+    ours = item2vec(Sequences.from_rows(rows), items, size=16, seed=1, epochs=20)[1:]
+    unit = torch.nn.functional.normalize(torch.from_numpy(ours), dim=1)
+    nearest = (unit @ unit.T).fill_diagonal_(-2).topk(near, dim=1).indices + 1
+    # The library asked directly, with words instead of numbers and another seed.
+    model = Word2Vec(
+        [[f"item {item}" for item in row] for row in rows],
+        vector_size=16, window=5, min_count=1, sg=1, negative=5, workers=1, seed=9, epochs=20,
+    )  # fmt: skip
+    shared = [
+        len(
+            {f"item {other}" for other in nearest[item - 1].tolist()}
+            & {word for word, _ in model.wv.most_similar(f"item {item}", topn=near)}
+        )
+        for item in range(1, items + 1)
+    ]
+    # By chance it would be 4 x 4 / 39 = 0.4 of them.
+    assert np.mean(shared) > 2.5
