@@ -6,8 +6,6 @@ ranks it is computed from and a figure.
 """
 
 import logging
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +15,15 @@ import torch
 from pydantic import Field, field_validator
 
 from influpath.config import FrozenConfig
-from influpath.data import Split, leave_last_out, load_dataset
-from influpath.data.dataset import Dataset
 from influpath.data.sequences import IntArray
 from influpath.environment import hardware, versions
 from influpath.evaluation import calibrate, next_item_ranks, next_item_values
 from influpath.evaluation.intervals import bootstrap_mean
 from influpath.experiments import reported
 from influpath.experiments.config import DataConfig, check_settings
+from influpath.experiments.experiment import Experiment
 from influpath.experiments.figures import next_item_figure
 from influpath.experiments.training_jobs import TrainingJob, plan_job, run_jobs
-from influpath.experiments.workspace import Workspace
 from influpath.files import atomic_path, write_json
 from influpath.registry import load_model, recommender_class
 
@@ -74,39 +70,14 @@ class NextItemConfig(FrozenConfig):
         return check_settings(value)
 
 
-@dataclass
-class NextItemTable:
-    """One comparison, resumable: models that are there are not trained again.
-
-    Attributes:
-        config: What to compare.
-        data_dir: Folder of the real datasets, or None for the environment's.
-        root: Where working files go.
-    """
-
-    config: NextItemConfig
-    data_dir: str | None = None
-    root: Path = field(default_factory=lambda: Path("runs"))
-
-    def __post_init__(self) -> None:
-        self.workspace = Workspace(self.root / self.config.name)
+class NextItemTable(Experiment[NextItemConfig]):
+    """One comparison, resumable: models that are there are not trained again."""
 
     @property
     def result_path(self) -> Path:
         """Where the result goes."""
         given = self.config.result
         return Path(given) if given else self.workspace.root / "next_item.json"
-
-    @cached_property
-    def dataset(self) -> Dataset:
-        """The prepared data."""
-        data = self.config.data
-        return load_dataset(data.source, preset=data.preset, data_dir=self.data_dir, **data.options)
-
-    @cached_property
-    def split(self) -> Split:
-        """Histories and held-out items."""
-        return leave_last_out(self.dataset)
 
     def jobs(self) -> dict[tuple[str, int], TrainingJob]:
         """Return what has to be trained, by recommender and seed."""

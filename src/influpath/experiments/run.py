@@ -5,16 +5,13 @@ was interrupted, or whose configuration changed in part, repeats only what is ne
 """
 
 import logging
-from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
 
-from influpath.data import Dataset, Split, leave_last_out, load_dataset
 from influpath.data.sequences import IntArray, Sequences
 from influpath.evaluation import (
     fixed_subset,
@@ -28,9 +25,10 @@ from influpath.evaluation.judging import Judgement
 from influpath.evaluation.table import Evaluation
 from influpath.experiments.config import RunConfig
 from influpath.experiments.dial_choice import REC2INF, VANILLA, try_dials
+from influpath.experiments.experiment import Experiment
 from influpath.experiments.judge_tables import judge_tables
 from influpath.experiments.training_jobs import TrainingJob, plan_job, run_jobs
-from influpath.experiments.workspace import Workspace, input_hash
+from influpath.experiments.workspace import input_hash
 from influpath.files import sha256_file
 from influpath.planning.algorithm import plan
 from influpath.planning.base import PlanBatch, Planner
@@ -48,38 +46,8 @@ ORACLE = "oracle"
 NEUTRAL: dict[str, Any] = {"w_t": 1.0, "guidance": 1.0, "pace": 1, "floor": 0}
 
 
-@dataclass(eq=False)
-class Run:
-    """A run at work.  Everything is computed when first asked for, and kept.
-
-    Attributes:
-        config: What to do.
-        data_dir: Folder of the real datasets, or None for the environment's.
-        root: Folder that holds the runs' working files.
-    """
-
-    config: RunConfig
-    data_dir: str | None = None
-    root: Path = field(default_factory=lambda: Path("runs"))
-
-    def __post_init__(self) -> None:
-        self.workspace = Workspace(self.root / self.config.name)
-
-    @cached_property
-    def dataset(self) -> Dataset:
-        """The prepared data."""
-        data = self.config.data
-        with self.workspace.timed("data"):
-            dataset = load_dataset(
-                data.source, preset=data.preset, data_dir=self.data_dir, **data.options
-            )
-        logger.info("data: %s", ", ".join(f"{k} {v}" for k, v in dataset.stats().items()))
-        return dataset
-
-    @cached_property
-    def split(self) -> Split:
-        """The data without each user's last item, and that item."""
-        return leave_last_out(self.dataset)
+class Run(Experiment[RunConfig]):
+    """The whole job: models, dials, paths and their judgement; see ``Experiment``."""
 
     @cached_property
     def pairs(self) -> pl.DataFrame:
