@@ -118,7 +118,7 @@ class NextItemTable(Experiment[NextItemConfig]):
                 **self.dataset.stats(),
             },
             "users": len(rows),
-            "paper_evaluators": reported.EVALUATORS.get(self.config.data.source),
+            "paper_evaluators": reported.evaluators(self.config.data.source) or None,
             "versions": versions(),
             "hardware": hardware(),
             "seconds": {},

@@ -1,25 +1,44 @@
-"""What the paper prints, for context beside our own figures; its judge and pairs are others."""
+"""What the paper prints, for context beside our own figures; its judge and pairs are others.
 
-Row = dict[str, float]
+``reported.json`` holds the tables as printed; a value is None where the available text lost it.
+"""
 
-# Table II: the evaluators as next-item recommenders.
-EVALUATORS: dict[str, dict[str, Row]] = {
-    "ml-1m": {
-        "gru4rec": {"hr@20": 0.243, "mrr": 0.063},
-        "caser": {"hr@20": 0.252, "mrr": 0.062},
-        "sasrec": {"hr@20": 0.257, "mrr": 0.062},
-        "bert4rec": {"hr@20": 0.264, "mrr": 0.076},
-    },
-    "lastfm": {
-        "gru4rec": {"hr@20": 0.0392, "mrr": 0.0081},
-        "caser": {"hr@20": 0.046, "mrr": 0.0106},
-        "sasrec": {"hr@20": 0.0445, "mrr": 0.0097},
-        "bert4rec": {"hr@20": 0.0489, "mrr": 0.0199},
-    },
-}
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
-# Table III: the row of IRN, M = 20.
-IRN: dict[str, Row] = {
-    "ml-1m": {"sr": 0.259, "ioi": 2.61, "ior": 804.7, "log_ppl": 4.94},
-    "lastfm": {"sr": 0.142, "ioi": 0.572, "ior": 160.7, "log_ppl": 6.65},
-}
+Row = dict[str, float | None]
+
+
+@cache
+def printed() -> dict[str, Any]:
+    """Return everything: ``table_1_datasets`` .. ``table_6_hyperparameters``, ``figures``, ..."""
+    text = (files("influpath.experiments") / "reported.json").read_text(encoding="utf-8")
+    content: dict[str, Any] = json.loads(text)
+    return content
+
+
+def rows(table: str, dataset: str) -> dict[str, Row]:
+    """Return a table's rows for a dataset, each by its column names; {} where it has none.
+
+    Args:
+        table: Key of the table, such as "table_3_paths_m20".
+        dataset: "ml-1m" or "lastfm".
+    """
+    content = printed()[table]
+    found: dict[str, Any] = content.get(dataset, {})
+    columns = content.get("columns")
+    if columns is None:
+        return found
+    return {name: dict(zip(columns, row, strict=True)) for name, row in found.items()}
+
+
+def evaluators(dataset: str) -> dict[str, Row]:
+    """Return Table II: the evaluators as next-item recommenders."""
+    return rows("table_2_evaluators", dataset)
+
+
+def irn(dataset: str) -> Row | None:
+    """Return the row of IRN in Table III, M = 20; None for another dataset."""
+    return rows("table_3_paths_m20", dataset).get("irn")

@@ -45,6 +45,7 @@ def write_result(run: Run) -> dict[str, Any]:
     path = result_path(run)
     beside = path.with_suffix("")
     logger.info("training the models that are not there yet")
+    run.train()
     judge = run.judge
     logger.info("judge %s, dials chosen with %s", judge.name, run.evaluators[1].name)
     logger.info("dials of irn: %s", run.dial_choice["reason"])
@@ -82,7 +83,7 @@ def write_result(run: Run) -> dict[str, Any]:
         "dials": {label: run.dials_of(label) for label in run.config.planners},
         "evaluators": {model.name: about_model(model.history) for model in run.evaluators},
         "models": {name: about_model(model.history) for name, model in run.models.items()},
-        "paper_irn": reported.IRN.get(run.config.data.source),
+        "paper_irn": reported.irn(run.config.data.source),
         "versions": versions(),
         "hardware": hardware(),
         "seconds": seconds(run),

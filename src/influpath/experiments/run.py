@@ -27,7 +27,7 @@ from influpath.experiments.config import RunConfig
 from influpath.experiments.dial_choice import REC2INF, VANILLA, try_dials
 from influpath.experiments.experiment import Experiment
 from influpath.experiments.judge_tables import judge_tables
-from influpath.experiments.training_jobs import TrainingJob, plan_job, run_jobs
+from influpath.experiments.training_jobs import TrainedModels, TrainingJob, plan_job, run_jobs
 from influpath.experiments.workspace import input_hash
 from influpath.files import sha256_file
 from influpath.planning.algorithm import plan
@@ -38,7 +38,7 @@ from influpath.planning.paths import Paths
 from influpath.planning.schedule import schedule_text
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.model_files import WEIGHTS
-from influpath.registry import load_model, make_planner, planner_class
+from influpath.registry import make_planner, planner_class
 
 logger = logging.getLogger("influpath")
 
@@ -59,6 +59,11 @@ class Run(Experiment[RunConfig]):
     def report_pairs(self) -> pl.DataFrame:
         """The pairs of every table."""
         return with_role(self.pairs, "report")
+
+    @cached_property
+    def dial_pairs(self) -> pl.DataFrame:
+        """The pairs that choose dials."""
+        return with_role(self.pairs, "dial")
 
     @cached_property
     def subset(self) -> pl.DataFrame:
@@ -85,24 +90,37 @@ class Run(Experiment[RunConfig]):
             for role, name, settings in named
         }
 
+    def train(self) -> None:
+        """Train every model that is not there yet, several at a time."""
+        run_jobs(list(self.jobs().values()), self.config.workers)
+
     @cached_property
     def trained(self) -> dict[tuple[str, str], Recommender]:
         """All models, trained where they are missing."""
-        jobs = self.jobs()
-        run_jobs(list(jobs.values()), self.config.workers)
-        torch.set_num_threads(self.config.workers)
-        return {key: load_model(job.directory) for key, job in jobs.items()}
+        self.train()
+        return {
+            (role, name): models[name]
+            for role, models in (("evaluator", self._evaluators), ("model", self.models))
+            for name in models
+        }
 
     @cached_property
-    def models(self) -> dict[str, Recommender]:
+    def models(self) -> TrainedModels:
         """The planners' models by recommender name."""
-        return {name: model for (role, name), model in self.trained.items() if role == "model"}
+        return self._models_of("model")
+
+    @cached_property
+    def _evaluators(self) -> TrainedModels:
+        return self._models_of("evaluator")
+
+    def _models_of(self, wanted: str) -> TrainedModels:
+        jobs = {name: job for (role, name), job in self.jobs().items() if role == wanted}
+        return TrainedModels(jobs, self.config.workers)
 
     @cached_property
     def evaluators(self) -> list[Recommender]:
         """The evaluators, best on validation first: it judges, the second chooses dials."""
-        found = [model for (role, _), model in self.trained.items() if role == "evaluator"]
-        return sorted(found, key=lambda model: -model.history["best"])
+        return sorted(self._evaluators.values(), key=lambda model: -model.history["best"])
 
     @property
     def judge(self) -> Recommender:
@@ -116,9 +134,15 @@ class Run(Experiment[RunConfig]):
     # Paths ------------------------------------------------------------------------------------
 
     def paths(
-        self, label: str, pairs: pl.DataFrame, dials: dict[str, Any], judge: Recommender
+        self,
+        label: str,
+        pairs: pl.DataFrame,
+        dials: dict[str, Any],
+        judge: Recommender,
+        max_length: int | None = None,
     ) -> Paths:
-        """Plan, or read the paths planned before for the same inputs."""
+        """Plan, or read the paths planned before for the same inputs (M is the run's if None)."""
+        max_length = max_length or self.config.max_length
         kind, _, name = label.partition("/")
         # Spelled out, so that a default and the same value given are the same inputs.
         dials = planner_class(kind).config_class.parse(dials, label).model_dump(mode="json")
@@ -128,12 +152,12 @@ class Run(Experiment[RunConfig]):
         elif issubclass(planner_class(kind), ModelPlanner):
             model = self.model_hash("model", name or kind)
         given = pairs.select("pair_id", "user_id", "objective_id").write_csv()
-        inputs = [label, dials, model, self.config.max_length, self.dataset.fingerprint, given]
+        inputs = [label, dials, model, max_length, self.dataset.fingerprint, given]
         path = self.workspace.path(f"paths/{label.replace('/', '-')}", inputs, ".parquet")
         if not path.exists():
             planner = make_planner(label, PlannerParts(self.models, self.split.train, judge), dials)
             with self.workspace.timed(f"plan {label} {input_hash(inputs)}"):
-                planned = plan(planner, pairs, self.split.train, self.config.max_length)
+                planned = plan(planner, pairs, self.split.train, max_length)
                 planned.write(path)
         return Paths.read(path, pairs)
 
@@ -163,18 +187,17 @@ class Run(Experiment[RunConfig]):
         if given is not None:
             return {"chosen": given, "reason": "given in the configuration", "candidates": []}
         grid, other = self.config.dials, self.evaluators[1]
-        dial_pairs = with_role(self.pairs, "dial")
         inputs = [
             grid.model_dump(),
             other.name,
             self.model_hash("evaluator", other.name),
             self.model_hash("model", "irn"),
             self.model_hash("model", "sasrec"),
-            self.config.pairs.model_dump(),
+            self.dial_pairs.write_csv(),
             self.config.max_length,
         ]
         choice: dict[str, Any] = self.workspace.json(
-            "dials", inputs, lambda: try_dials(self, other, dial_pairs)
+            "dials", inputs, lambda: try_dials(self, other, self.dial_pairs)
         )
         return choice
 

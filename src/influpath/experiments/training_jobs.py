@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +21,9 @@ from influpath.data.splits import leave_last_out
 from influpath.errors import ModelFileError
 from influpath.experiments.config import DataConfig
 from influpath.experiments.workspace import Workspace
+from influpath.recommenders.base import Recommender
 from influpath.recommenders.model_files import ABOUT, read_model
-from influpath.registry import recommender_class
+from influpath.registry import load_model, recommender_class
 
 logger = logging.getLogger("influpath")
 
@@ -122,6 +123,34 @@ def run_jobs(jobs: Sequence[TrainingJob], workers: int) -> None:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
+
+
+class TrainedModels(Mapping[str, Recommender]):
+    """Models by name, each trained (if it is missing) and read when first asked for.
+
+    Args:
+        jobs: The training of each.
+        workers: Models trained at the same time, and threads for using them.
+    """
+
+    def __init__(self, jobs: Mapping[str, TrainingJob], workers: int) -> None:
+        self.jobs = jobs
+        self.workers = workers
+        self._read: dict[str, Recommender] = {}
+
+    def __getitem__(self, name: str) -> Recommender:
+        if name not in self._read:
+            job = self.jobs[name]
+            run_jobs([job], self.workers)
+            torch.set_num_threads(self.workers)
+            self._read[name] = load_model(job.directory)
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.jobs)
+
+    def __len__(self) -> int:
+        return len(self.jobs)
 
 
 @contextmanager

@@ -1,0 +1,201 @@
+"""The configuration of a reproduction: a run with every planner of the paper, and its studies."""
+
+import math
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from influpath.config import FrozenConfig, read_toml
+from influpath.errors import ConfigError
+from influpath.experiments.config import RunConfig, check_settings
+from influpath.planning.schedule import FloatSchedule, IntSchedule, PositiveIntSchedule
+
+# Fewer pairs than this make no table, whatever the budget.
+FEWEST_PAIRS = 30
+CORE = "core"
+
+
+class Figure7Config(FrozenConfig):
+    """The dials of Figure 7, each varied alone, the others as chosen.
+
+    Attributes:
+        k: Rec2Inf's candidates.
+        w_t: Mask weight of the objective; 0 to 1 in the paper.
+        guidance: g.
+        pace: c.
+        floor: The floor; 0 is none.
+    """
+
+    k: tuple[int, ...] = (10, 20, 30, 40, 50)
+    w_t: tuple[FloatSchedule, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 2.0, 4.0, 8.0)
+    guidance: tuple[FloatSchedule, ...] = (0.0, 1.0, 2.0, 4.0, 8.0)
+    pace: tuple[PositiveIntSchedule, ...] = (1, 2, 3, 5, 8)
+    floor: tuple[IntSchedule, ...] = (20, 50, 100, 200, 0)
+
+
+class SearchConfig(FrozenConfig):
+    """The search of Table VI.
+
+    Attributes:
+        trials: Settings tried.
+        rungs: Epochs after which a trial is scored; those that fall behind are pruned.
+        seed: Decides which settings are tried.
+    """
+
+    trials: int = Field(default=16, ge=2)
+    rungs: tuple[int, ...] = Field(default=(4, 12), min_length=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class ReproductionConfig(RunConfig):
+    """A run of all the paper's planners, with variants of IRN and the dials of every figure.
+
+    Attributes:
+        minutes: What each group of recipes takes on two cores with one seed: "core", and each
+            study with a budget of its own.  ``--budget`` is measured against it.
+        pair_share: Share of the pairs that is used; below 1 only within a budget.
+        variants: Settings of IRN that differ from ``models.irn``, by the variant's name.
+        presets: Values that replace others under a preset, by its name.
+        lengths: M of Figure 6.
+        figure_7: Dials of Figure 7.
+        retrained_w_t: w_t that IRN is trained with anew for Figure 7.
+        frontier: Planner label -> dial -> values; every combination is a point.
+        search: Table VI.
+        ablations: Names of the variants of the ablations.
+    """
+
+    minutes: dict[str, float] = Field(default_factory=dict)
+    pair_share: float = Field(default=1.0, gt=0, le=1)
+    variants: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    presets: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    lengths: tuple[int, ...] = (1, 5, 10, 20, 30, 40, 50)
+    figure_7: Figure7Config = Figure7Config()
+    retrained_w_t: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75)
+    frontier: dict[str, dict[str, tuple[Any, ...]]] = Field(default_factory=dict)
+    search: SearchConfig = SearchConfig()
+    ablations: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _variants_fit(self) -> Self:
+        check_settings_of_variants(self)
+        return self
+
+    def settings_of(self, variant: str | None) -> dict[str, Any]:
+        """Return the settings of IRN, or of one of its variants.
+
+        Raises:
+            ConfigError: There is no such variant.
+        """
+        settings = self.models["irn"]
+        if variant is None:
+            return settings
+        if variant not in self.variants:
+            known = ", ".join(self.variants) or "none"
+            raise ConfigError(f"variant {variant!r}: is not in the configuration; it has {known}.")
+        return merged(settings, self.variants[variant])
+
+    def minutes_of(self, group: str) -> str:
+        """Return what a group of recipes takes, in words."""
+        return f"{self.minutes[group]:g} minutes" if group in self.minutes else "time unknown"
+
+    def under(self, preset: str) -> Self:
+        """Return the configuration of a preset, with a working folder of its own."""
+        if preset == self.data.preset:
+            return self
+        values = merged(self.model_dump(mode="json"), self.presets.get(preset, {}))
+        values["data"]["preset"] = preset
+        values["name"] = f"{self.name}-{preset}"
+        return self.parse(values, f"{self.name}, preset {preset}")
+
+    def within(self, budget: float | None, groups: set[str]) -> Self:
+        """Return the configuration that takes about ``budget`` minutes.
+
+        Epochs, trials and pairs shrink by the same factor, which depends on the budget alone and
+        never on the clock, so that an interrupted reproduction can go on.
+
+        Args:
+            budget: Minutes; None is as many as it takes.
+            groups: The groups of the recipes to be made.
+        """
+        needed = sum(self.minutes.get(group, 0.0) for group in groups)
+        if budget is None or needed <= budget:
+            return self
+        share = max(budget / needed, 0.01)
+        values = self.model_dump(mode="json")
+        for group in ("evaluators", "models", "variants"):
+            for name, settings in values[group].items():
+                values[group][name] = fewer_epochs(settings, share)
+        values["search"]["trials"] = max(2, round(share * self.search.trials))
+        values["pair_share"] = share * self.pair_share
+        return self.parse(values, f"{self.name} within {budget:g} minutes")
+
+    def at_seed(self, number: int) -> Self:
+        """Return the configuration of seed ``number``; 0 is the configuration as it stands.
+
+        All models are trained with other seeds; pairs, dials' grid and subset stay.
+        """
+        if number == 0:
+            return self
+        values = self.model_dump(mode="json")
+        for group in ("evaluators", "models"):
+            for name, settings in values[group].items():
+                values[group][name] = settings | {"seed": settings.get("seed", 0) + 1000 * number}
+        return self.parse(values, f"{self.name}, seed {number}")
+
+
+def check_settings_of_variants(config: ReproductionConfig) -> None:
+    """Check that every variant's settings are settings of IRN.
+
+    Raises:
+        ValueError: One is not; for pydantic to report.
+    """
+    for name in config.variants:
+        check_settings({"irn": config.settings_of(name)})
+    missing = sorted(set(config.ablations) - set(config.variants))
+    if missing:
+        raise ValueError(f"ablations: {missing[0]} is no variant")
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with the changes, table by table."""
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def fewer_epochs(settings: dict[str, Any], share: float) -> dict[str, Any]:
+    """Return settings with a share of their epochs, at least one."""
+    training = settings.get("training", {})
+    if "epochs" not in training:
+        return settings
+    return settings | {
+        "training": training | {"epochs": max(1, math.ceil(share * training["epochs"]))}
+    }
+
+
+def shipped() -> list[str]:
+    """Return the datasets that settings are shipped for."""
+    folder = files("influpath.experiments.reproduction") / "settings"
+    return sorted(Path(entry.name).stem for entry in folder.iterdir() if ".toml" in entry.name)
+
+
+def read_config(dataset: str) -> ReproductionConfig:
+    """Read the shipped settings of a dataset, or those in a TOML file.
+
+    Raises:
+        ConfigError: There are none.
+    """
+    if dataset in shipped():
+        entry = files("influpath.experiments.reproduction") / "settings" / f"{dataset}.toml"
+        return ReproductionConfig.parse(tomllib.loads(entry.read_text(encoding="utf-8")), dataset)
+    if dataset.endswith(".toml"):
+        return ReproductionConfig.parse(read_toml(dataset), dataset)
+    raise ConfigError(
+        f"{dataset!r}: there are settings for {' and '.join(shipped())}; for other data give a "
+        "TOML file (docs/reproducing.md)."
+    )

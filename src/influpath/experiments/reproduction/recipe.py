@@ -1,0 +1,97 @@
+"""What a recipe is: one table or figure, from the bench to a result, a drawing and words."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from matplotlib.figure import Figure
+
+from influpath.experiments.reproduction.bench import Bench
+from influpath.experiments.reproduction.config import CORE, ReproductionConfig
+from influpath.experiments.training_jobs import TrainingJob
+
+
+class Recipe(ABC):
+    """One table or figure.
+
+    Attributes:
+        name: File name of its results, such as "table-3".
+        title: What it shows, for people.
+        group: "core", or the recipe's own name where it has a budget of its own and is made only
+            when asked for.
+        version: Raised when what is computed changes, which makes earlier results stale.
+        seeded: Whether its result depends on the models' seeds.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    group: ClassVar[str] = CORE
+    version: ClassVar[int] = 1
+    seeded: ClassVar[bool] = True
+
+    @abstractmethod
+    def settings(self, config: ReproductionConfig) -> dict[str, Any]:
+        """Return all of the configuration that the result depends on."""
+
+    def jobs(self, bench: Bench) -> list[TrainingJob]:
+        """Return the models it needs; by default none."""
+        return []
+
+    @abstractmethod
+    def compute(self, bench: Bench) -> dict[str, Any]:
+        """Return the result, as JSON has it (None for an undefined number)."""
+
+    def draw(self, document: Mapping[str, Any]) -> Figure | None:
+        """Draw the result document with the project's style in force; None for a table."""
+        return None
+
+    @abstractmethod
+    def words(self, document: Mapping[str, Any]) -> str:
+        """Return the result as Markdown: a table beside the paper's figures, what agrees or not."""
+
+
+def pair_settings(config: ReproductionConfig) -> dict[str, Any]:
+    """Return what decides data, pairs, and intervals."""
+    values = config.model_dump(mode="json")
+    return {key: values[key] for key in ("data", "pairs", "pair_share", "max_length", "seed")}
+
+
+def path_settings(config: ReproductionConfig, *planners: str) -> dict[str, Any]:
+    """Return what decides paths of these planners and what the headline judge says of them.
+
+    Args:
+        config: The configuration.
+        planners: Labels; their models' settings, dials and, for IRN, the grid count.
+    """
+    values = config.model_dump(mode="json")
+    names = {label.partition("/")[2] or label for label in planners}
+    if "irn" in names:
+        # Its dials are chosen with these as yardsticks.
+        names |= {"sasrec"}
+    return {
+        **pair_settings(config),
+        "evaluators": values["evaluators"],
+        "half": config.half,
+        "models": {name: values["models"][name] for name in sorted(names) if name in config.models},
+        "planner_dials": {
+            label: values["planner_dials"][label]
+            for label in sorted(planners)
+            if label in config.planner_dials
+        },
+        "planners": list(planners),
+        "dials": values["dials"] if "irn" in planners else None,
+    }
+
+
+def evaluator_jobs(bench: Bench) -> list[TrainingJob]:
+    """Return the training of every evaluator."""
+    return [bench.job("evaluator", name) for name in bench.config.evaluators]
+
+
+def planner_jobs(bench: Bench, planners: Sequence[str]) -> list[TrainingJob]:
+    """Return the training of every evaluator and of the models that planners need."""
+    names = [label.partition("/")[2] or label for label in planners]
+    if "irn" in names:
+        names.append("sasrec")
+    models = [name for name in dict.fromkeys(names) if name in bench.config.models]
+    return evaluator_jobs(bench) + [bench.job("model", name) for name in models]
