@@ -16,7 +16,7 @@ from torch import Tensor
 from influpath.data.dataset import Dataset
 from influpath.data.sequences import Sequences
 from influpath.errors import ConfigError
-from influpath.planning import ipg, item_distance
+from influpath.planning import item_distance
 from influpath.planning.algorithm import plan
 from influpath.planning.base import Planner
 from influpath.planning.candidates import order_by_value
@@ -26,6 +26,7 @@ from influpath.planning.oracle import OraclePlanner
 from influpath.planning.parts import PlannerParts
 from influpath.planning.rec2inf import Rec2InfPlanner
 from influpath.planning.vanilla import VanillaPlanner
+from influpath.recommenders import sasrec as sasrec_module
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.bert4rec import BERT4Rec
 from influpath.recommenders.item2vec import item2vec
@@ -260,7 +261,7 @@ def test_memory_bounds_do_not_change_paths(
         return [plan(p, pairs, tiny, max_length=M).steps.drop("score") for p in planners]
 
     whole = paths()
-    monkeypatch.setattr(ipg, "CHUNK_BYTES", 4 * 4 * 16 * 5)
+    monkeypatch.setattr(sasrec_module, "PEEK_POSITIONS", 12)
     monkeypatch.setattr(Recommender, "chunk_rows", lambda self: 7)
     for found, expected in zip(paths(), whole, strict=True):
         assert found.equals(expected)

@@ -28,8 +28,6 @@ Shape suffixes: B rows, K candidates, I catalogue items, D vector size.
 
 from typing import ClassVar, Literal
 
-import numpy as np
-import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -38,7 +36,7 @@ from influpath.data.sequences import Sequences
 from influpath.errors import ConfigError
 from influpath.planning.base import State
 from influpath.planning.candidates import Candidates, RerankConfig, RerankPlanner
-from influpath.recommenders.base import CHUNK_BYTES, Recommender
+from influpath.recommenders.base import Recommender
 
 
 class IPGConfig(RerankConfig):
@@ -88,25 +86,14 @@ class IPGPlanner(RerankPlanner[IPGConfig]):
             after_BK = (objective_BD @ self.vectors_ID.T).gather(1, candidates.column_BK)
         else:
             after_BK = self.affinity_after(state, candidates, objective_BD)
-        user_BD = self.scaled(self.model.user_vectors(state.known, state.users_B))
+        user_BD = self.scaled(self.reading(state).user_vectors())
         now_B1 = (user_BD * objective_BD).sum(1, keepdim=True)
         return candidates.log_prob_BK.exp() * (after_BK - now_B1)
 
     def affinity_after(self, state: State, candidates: Candidates, objective_BD: Tensor) -> Tensor:
         """Return the similarity of objective and user once each candidate is taken, [B, K]."""
-        items_BK = candidates.column_BK.numpy() + 1
-        after_BK = torch.empty(items_BK.shape)
-        # The user vectors of all candidates of all rows may not fit in memory.
-        size = max(1, CHUNK_BYTES // (4 * max(1, items_BK[:1].size) * objective_BD.shape[1]))
-        for start in range(0, len(items_BK), size):
-            rows = np.arange(start, min(start + size, len(items_BK)))
-            user_RKD = self.scaled(
-                self.model.user_vectors_after(
-                    state.known.take(rows), items_BK[rows], state.users_B[rows]
-                )
-            )
-            after_BK[start : start + size] = (user_RKD @ objective_BD[rows][:, :, None])[:, :, 0]
-        return after_BK
+        after = self.reading(state).user_vectors_after(candidates.column_BK.numpy() + 1)
+        return (self.scaled(after) @ objective_BD[:, :, None])[:, :, 0]
 
     def scaled(self, vectors: Tensor | None) -> Tensor:
         """Return vectors [..., D] such that inner products are the similarity.

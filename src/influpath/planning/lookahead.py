@@ -42,7 +42,7 @@ class LookaheadPlanner(RerankPlanner[LookaheadConfig]):
 
     def values(self, state: State, candidates: Candidates) -> Tensor:
         """Return log P(objective | s + candidate), [B, K]; 0 for the objective itself."""
-        after_BK = self.model.log_prob_after(
-            state.known, candidates.column_BK.numpy() + 1, state.objectives_B, state.users_B
+        after_BK = self.reading(state).log_prob_after(
+            candidates.column_BK.numpy() + 1, state.objectives_B
         )
         return after_BK.masked_fill(candidates.is_objective_BK, 0.0)

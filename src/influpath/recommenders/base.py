@@ -21,6 +21,7 @@ from influpath.data.sequences import IntArray, Sequences, count_up
 from influpath.errors import ConfigError, InfluPathError, ModelFileError, NotFittedError
 from influpath.recommenders.model_files import ModelFile, TrainedOn, read_model, write_model
 from influpath.recommenders.ranking import mask_seen
+from influpath.recommenders.reader import Reader
 
 # Predictions held at once while paths are read or lists are made.
 CHUNK_BYTES = 128 << 20
@@ -183,6 +184,15 @@ class Recommender(ABC):
             log_probs = self.log_probs(extended, known)
             result[flat] = log_probs.gather(1, columns[flat][:, None])[:, 0]
         return result.view(rows, k)
+
+    def reader(self, histories: Sequences, users: IntArray | None = None) -> Reader:
+        """Return a reader, which goes on item by item from what it has read; see ``Reader``.
+
+        Args:
+            histories: As in ``log_probs``.
+            users: As in ``log_probs``.
+        """
+        return Reader(self, histories, users)
 
     def _extended(
         self, histories: Sequences, candidates_RK: IntArray, users: IntArray | None

@@ -48,13 +48,13 @@ class TransformerBlock(nn.Module):
         """
         batch, length, width = x_BLD.shape
         packed = self.query_key_value(self.norm_attention(x_BLD))
-        q_BHQE, k_BHLE, v_BHLE = packed.view(batch, length, 3, self.heads, -1).permute(
-            2, 0, 3, 1, 4
-        )
+        q_BHQE, k_BHLE, v_BHLE = packed.view(
+            batch, length, 3, self.heads, width // self.heads
+        ).permute(2, 0, 3, 1, 4)
         if at is not None:
             q_BHQE, x_BLD = q_BHQE[:, :, at : at + 1], x_BLD[:, at : at + 1]
         mixed_BHQE = attention(q_BHQE, k_BHLE, v_BHLE)
-        mixed_BQD = mixed_BHQE.transpose(1, 2).reshape(batch, -1, width)
+        mixed_BQD = mixed_BHQE.transpose(1, 2).reshape(batch, mixed_BHQE.shape[2], width)
         x_BLD = x_BLD + self.dropout(self.output(mixed_BQD))
         fed_BLD = self.feed_out(F.gelu(self.feed_in(self.norm_feed(x_BLD)), approximate="tanh"))
         mixed_and_fed_BLD: Tensor = x_BLD + self.dropout(fed_BLD)

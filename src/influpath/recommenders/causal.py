@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from influpath.data.sequences import IntArray, Sequences, count_up
+from influpath.recommenders.causal_reader import CausalReader, Memory
 from influpath.recommenders.neural import NeuralRecommender, Windows
 
 ENCODE_TOKENS = 1 << 16
@@ -43,13 +44,29 @@ class CausalNetwork(nn.Module):
         """
 
     @abstractmethod
-    def branch(self, items_BL: Tensor, candidates_BK: Tensor) -> Tensor:
-        """Return the hidden state after each candidate [B, K, D], the window encoded once.
+    def blank(self, rows: int, width: int) -> Memory:
+        """Return a memory of rows that have read nothing, with room for windows of ``width``."""
+
+    @abstractmethod
+    def remember(self, items_BL: Tensor) -> tuple[Memory, Tensor]:
+        """Read windows; return the memory of them and the hidden state after each, [B, D].
+
+        Args:
+            items_BL: Windows, post-padded with 0.
+        """
+
+    @abstractmethod
+    def step(self, memory: Memory, items_B: Tensor) -> Tensor:
+        """Read one more item of each window into the memory; return the hidden states, [B, D]."""
+
+    @abstractmethod
+    def peek(self, memory: Memory, candidates_BK: Tensor) -> Tensor:
+        """Return the hidden state after each candidate, [B, K, D]; the memory stays as it is.
 
         Every candidate is the item that follows the window, as if the others did not exist.
 
         Args:
-            items_BL: Windows, post-padded with 0.
+            memory: What was read.
             candidates_BK: Items that might follow.
         """
 
@@ -98,6 +115,25 @@ class CausalRecommender(NeuralRecommender):
         stride = max(1, width // 4)
         return np.where(lengths <= width, 0, -(-(lengths - width) // stride) * stride)
 
+    def remember(self, windows: Sequences) -> tuple[Memory, Tensor]:
+        """Read windows, those of similar length together; see ``CausalNetwork.remember``."""
+        memory = self.module.blank(len(windows), int(windows.lengths.max(initial=0)))
+        hidden_BD = torch.empty(len(windows), self.config.embedding_size)
+        order = np.argsort(windows.lengths, kind="stable")
+        for batch in length_batches(windows.lengths[order], ENCODE_TOKENS):
+            rows = torch.from_numpy(order[batch])
+            with torch.no_grad():
+                part, hidden_RD = self.module.remember(
+                    torch.from_numpy(windows.take(order[batch]).padded())
+                )
+            memory.put(rows, part)
+            hidden_BD[rows] = hidden_RD
+        return memory, hidden_BD
+
+    def reader(self, histories: Sequences, users: IntArray | None = None) -> CausalReader:
+        """See ``Recommender.reader``: every item is read once."""
+        return CausalReader(self, histories, users)
+
     def log_prob_after(
         self,
         histories: Sequences,
@@ -106,44 +142,13 @@ class CausalRecommender(NeuralRecommender):
         users: IntArray | None = None,
     ) -> Tensor:
         """See ``Recommender.log_prob_after``: the candidates of a row share its window."""
-        result = torch.empty(candidates_RK.shape)
-        for rows, hidden_BKD in self._branches(histories, candidates_RK):
-            with torch.no_grad():
-                log_probs_BKI = self._log_probs_of(hidden_BKD)
-            column_B11 = torch.from_numpy(targets_R[rows])[:, None, None] - 1
-            picked_BK1 = log_probs_BKI.gather(2, column_B11.expand(-1, hidden_BKD.shape[1], 1))
-            result[torch.from_numpy(rows)] = picked_BK1[:, :, 0]
-        return result
+        return self.reader(histories, users).log_prob_after(candidates_RK, targets_R)
 
     def user_vectors_after(
         self, histories: Sequences, candidates_RK: IntArray, users: IntArray | None = None
     ) -> Tensor:
         """See ``Recommender.user_vectors_after``: the candidates of a row share its window."""
-        result = torch.empty(*candidates_RK.shape, self.config.embedding_size)
-        for rows, hidden_BKD in self._branches(histories, candidates_RK):
-            result[torch.from_numpy(rows)] = hidden_BKD
-        return result
-
-    def _branches(
-        self, histories: Sequences, candidates_RK: IntArray
-    ) -> Iterator[tuple[IntArray, Tensor]]:
-        """Yield rows and the hidden state after each of their candidates, [B, K, D]."""
-        self.items  # noqa: B018 - raises where the model is not trained
-        self.module.eval()
-        rows, k = candidates_RK.shape
-        start = self.window_start(histories.lengths + 1)
-        windows = histories.slice(np.arange(rows), start, histories.lengths)
-        order = np.argsort(windows.lengths, kind="stable")
-        size = max(1, self.chunk_rows() // max(k, 1))
-        for batch in length_batches(windows.lengths[order] + k, ENCODE_TOKENS):
-            for begin in range(0, len(batch), size):
-                chosen = order[batch[begin : begin + size]]
-                items_BL = torch.from_numpy(windows.take(chosen).padded())
-                with torch.no_grad():
-                    hidden_BKD = self.module.branch(
-                        items_BL, torch.from_numpy(candidates_RK[chosen])
-                    )
-                yield chosen, hidden_BKD
+        return self.reader(histories, users).user_vectors_after(candidates_RK)
 
     def read_paths(
         self, histories: Sequences, paths: Sequences, users: IntArray | None = None

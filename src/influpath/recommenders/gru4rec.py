@@ -24,6 +24,7 @@ Shape suffixes: B batch, L positions, D width, H hidden units, K candidates or n
 N supervised positions, G mini-batches of S positions.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Literal
 
@@ -36,6 +37,7 @@ from influpath.config import FrozenConfig
 from influpath.data.sequences import count_up
 from influpath.recommenders.blocks import initialise
 from influpath.recommenders.causal import CausalNetwork, CausalRecommender
+from influpath.recommenders.causal_reader import Memory
 from influpath.recommenders.neural import NeuralConfig, Windows
 from influpath.training.loop import TrainingConfig
 from influpath.training.negatives import Negatives
@@ -66,6 +68,26 @@ class GRU4RecConfig(NeuralConfig):
     training: TrainingConfig = TrainingConfig(epochs=25, learning_rate=2e-3)
 
 
+@dataclass(eq=False)
+class StateMemory(Memory):
+    """The state of every layer after the last item of each row.
+
+    Attributes:
+        layers_BH: One [B, H] per layer.
+    """
+
+    layers_BH: list[Tensor]
+
+    def keep(self, rows_R: Tensor) -> None:
+        """See ``Memory.keep``."""
+        self.layers_BH = [state[rows_R] for state in self.layers_BH]
+
+    def put(self, rows_R: Tensor, other: "StateMemory") -> None:
+        """See ``Memory.put``."""
+        for own, given in zip(self.layers_BH, other.layers_BH, strict=True):
+            own[rows_R] = given
+
+
 class GRU4RecNetwork(CausalNetwork):
     """GRU layers over [start, item, item, ...]; item 0 is the start token."""
 
@@ -75,8 +97,10 @@ class GRU4RecNetwork(CausalNetwork):
         self.item = nn.Embedding(items + 1, width)
         self.bias = nn.Parameter(torch.zeros(items))
         self.dropout = nn.Dropout(config.dropout)
-        sizes = [width] + [hidden] * config.layers
-        self.layers = nn.ModuleList(nn.GRU(i, o, batch_first=True) for i, o in pairwise(sizes))
+        self.sizes = [hidden] * config.layers
+        self.layers = nn.ModuleList(
+            nn.GRU(i, o, batch_first=True) for i, o in pairwise([width, *self.sizes])
+        )
         self.project = nn.Linear(hidden, width)
         initialise(self)
 
@@ -84,15 +108,39 @@ class GRU4RecNetwork(CausalNetwork):
         """See ``CausalNetwork.forward``: a state never sees what comes after it."""
         return self.head(self.states(items_BL)[-1])
 
-    def branch(self, items_BL: Tensor, candidates_BK: Tensor) -> Tensor:
-        """See ``CausalNetwork.branch``: one step of every layer from the window's last state."""
+    def blank(self, rows: int, width: int) -> StateMemory:
+        """See ``CausalNetwork.blank``."""
+        return StateMemory([torch.zeros(rows, size) for size in self.sizes])
+
+    def remember(self, items_BL: Tensor) -> tuple[StateMemory, Tensor]:
+        """See ``CausalNetwork.remember``: the last state of every layer is all there is to keep."""
+        rows_B, last_B = torch.arange(len(items_BL)), (items_BL > 0).sum(1)
+        memory = StateMemory([state[rows_B, last_B] for state in self.states(items_BL)])
+        return memory, self.head(memory.layers_BH[-1])
+
+    def step(self, memory: Memory, items_B: Tensor) -> Tensor:
+        """See ``CausalNetwork.step``."""
+        assert isinstance(memory, StateMemory)
+        memory.layers_BH = self.go_on(memory.layers_BH, items_B)
+        return self.head(memory.layers_BH[-1])
+
+    def peek(self, memory: Memory, candidates_BK: Tensor) -> Tensor:
+        """See ``CausalNetwork.peek``: one step of every layer from the window's last state."""
+        assert isinstance(memory, StateMemory)
         batch, count = candidates_BK.shape
-        rows, last_B = torch.arange(batch), (items_BL > 0).sum(1)
-        x = self.embed(candidates_BK.reshape(-1, 1))
-        for layer, state_BLH in zip(self.layers, self.states(items_BL), strict=True):
-            before = state_BLH[rows, last_B].repeat_interleave(count, dim=0)
-            x = self.dropout(layer(x, before[None].contiguous())[0])
-        return self.head(x).view(batch, count, -1)
+        before = [state.repeat_interleave(count, dim=0) for state in memory.layers_BH]
+        after = self.go_on(before, candidates_BK.reshape(-1))
+        return self.head(after[-1]).unflatten(0, (batch, count))
+
+    def go_on(self, layers_BH: list[Tensor], items_B: Tensor) -> list[Tensor]:
+        """Return the states of every layer after one more item."""
+        x_B1D = self.embed(items_B[:, None])
+        after = []
+        for layer, state_BH in zip(self.layers, layers_BH, strict=True):
+            x_B1D = layer(x_B1D, state_BH[None].contiguous())[0]
+            after.append(x_B1D[:, 0])
+            x_B1D = self.dropout(x_B1D)
+        return after
 
     def states(self, items_BL: Tensor) -> list[Tensor]:
         """Return the states of every layer after [start, item, item, ...], [B, L + 1, H] each."""

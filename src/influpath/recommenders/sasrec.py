@@ -12,6 +12,7 @@ Departures from the original, each for a reason:
 Shape suffixes: B batch, L positions, D width, K candidates, N supervised positions.
 """
 
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -22,14 +23,19 @@ from torch import Tensor
 from influpath.config import FrozenConfig
 from influpath.recommenders.blocks import (
     Attention,
+    TransformerBlock,
     causal_attention,
     initialise,
-    masked_attention,
 )
 from influpath.recommenders.causal import CausalNetwork, CausalRecommender
+from influpath.recommenders.causal_reader import Memory
+from influpath.recommenders.key_value_memory import KeyValueMemory
 from influpath.recommenders.neural import Windows
 from influpath.recommenders.transformer import ItemEncoder, TransformerConfig
 from influpath.training.negatives import Negatives
+
+# Candidates that are looked at together, over all rows.
+PEEK_POSITIONS = 1 << 14
 
 
 class SASRecConfig(TransformerConfig):
@@ -53,36 +59,63 @@ class SASRecNetwork(ItemEncoder, CausalNetwork):
 
     def forward(self, items_BL: Tensor) -> Tensor:
         """See ``CausalNetwork.forward``: causal attention never sees the pads."""
-        positions_L = torch.arange(items_BL.shape[1] + 1)
-        return self.encode(items_BL, positions_L, causal_attention)
+        return self.encode(items_BL, lambda layer: causal_attention)
 
-    def branch(self, items_BL: Tensor, candidates_BK: Tensor) -> Tensor:
-        """See ``CausalNetwork.branch``: a candidate attends to the window and itself."""
-        batch, length = items_BL.shape
-        count = candidates_BK.shape[1]
-        total = 1 + length + count
-        visible = torch.ones(total, total, dtype=torch.bool).tril()
-        visible[1 + length :, 1 + length :] = torch.eye(count, dtype=torch.bool)
-        real_BL = torch.cat(
-            [items_BL.new_ones(batch, 1), items_BL, items_BL.new_ones(batch, count)], dim=1
-        )
-        visible_BLL = visible & (real_BL > 0)[:, None, :] | torch.eye(total, dtype=torch.bool)
-        next_B1 = (items_BL > 0).sum(1, keepdim=True) + 1
-        positions_BL = torch.cat(
-            [torch.arange(1 + length).expand(batch, -1), next_B1.expand(-1, count)], dim=1
-        )
-        attention = masked_attention(visible_BLL[:, None])
-        joined_BL = torch.cat([items_BL, candidates_BK], dim=1)
-        return self.encode(joined_BL, positions_BL, attention)[:, -count:]
-
-    def encode(self, items_BL: Tensor, positions: Tensor, attention: Attention) -> Tensor:
-        """Encode [start, item, ...] at given positions under an attention."""
+    def encode(self, items_BL: Tensor, attention: Callable[[int], Attention]) -> Tensor:
+        """Encode [start, item, item, ...] under each layer's attention."""
         start_B1 = items_BL.new_zeros(len(items_BL), 1)
         items_BL = torch.cat([start_B1, items_BL], dim=1)
-        x_BLD = self.embed(items_BL, self.position(positions))
-        for block in self.blocks:
-            x_BLD = block(x_BLD, attention)
+        x_BLD = self.embed(items_BL, self.position(torch.arange(items_BL.shape[1])))
+        for layer, block in enumerate(self.blocks):
+            x_BLD = block(x_BLD, attention(layer))
         hidden: Tensor = self.norm(x_BLD)
+        return hidden
+
+    def blank(self, rows: int, width: int) -> KeyValueMemory:
+        """See ``CausalNetwork.blank``."""
+        blocks = [block for block in self.blocks if isinstance(block, TransformerBlock)]
+        heads, size = blocks[0].heads, self.item.embedding_dim // blocks[0].heads
+        return KeyValueMemory.blank(len(blocks), rows, heads, width + 1, size)
+
+    def remember(self, items_BL: Tensor) -> tuple[KeyValueMemory, Tensor]:
+        """See ``CausalNetwork.remember``: keys and values of every layer are kept."""
+        memory = self.blank(*items_BL.shape)
+        hidden_BLD = self.encode(items_BL, memory.filling)
+        memory.length_B = (items_BL > 0).sum(1) + 1
+        return memory, hidden_BLD[torch.arange(len(items_BL)), memory.length_B - 1]
+
+    def step(self, memory: Memory, items_B: Tensor) -> Tensor:
+        """See ``CausalNetwork.step``."""
+        assert isinstance(memory, KeyValueMemory)
+        memory.make_room()
+        hidden_B1D = self.go_on(memory, items_B[:, None], memory.writing)
+        memory.length_B = memory.length_B + 1
+        return hidden_B1D[:, 0]
+
+    def peek(self, memory: Memory, candidates_BK: Tensor) -> Tensor:
+        """See ``CausalNetwork.peek``: a candidate attends to the window and itself."""
+        assert isinstance(memory, KeyValueMemory)
+        size = max(1, PEEK_POSITIONS // max(1, candidates_BK.shape[1]))
+        parts = [
+            self.go_on(part, candidates_BK[start : start + size], part.reading)
+            for start in range(0, len(candidates_BK), size)
+            for part in (memory.rows(slice(start, start + size)),)
+        ]
+        return torch.cat(parts) if parts else self.item(candidates_BK)
+
+    def go_on(
+        self,
+        memory: KeyValueMemory,
+        items_BK: Tensor,
+        attention: Callable[[int], Attention],
+    ) -> Tensor:
+        """Encode items that each stand right after the window, [B, K, D]."""
+        # A window that is full goes nowhere; its row is read again before anyone looks.
+        place_B1 = memory.length_B.clamp(max=self.position.num_embeddings - 1)[:, None]
+        x_BKD = self.embed(items_BK, self.position(place_B1))
+        for layer, block in enumerate(self.blocks):
+            x_BKD = block(x_BKD, attention(layer))
+        hidden: Tensor = self.norm(x_BKD)
         return hidden
 
 
