@@ -46,6 +46,10 @@ def reproduce(
     results: Annotated[
         Path, typer.Option("--results-dir", metavar="FOLDER", help="Where results go.")
     ] = Path("results"),
+    page: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.md", help="The page; reproduction.md beside the results."),
+    ] = None,
     listing: Annotated[bool, typer.Option("--list", help="Say what there is, and end.")] = False,
     data_dir: DataDir = None,
     runs_dir: RunsDir = Path("runs"),
@@ -76,5 +80,5 @@ def reproduce(
     )
     with log_to_file(stages.benches[0].workspace.root / "reproduce.log"):
         stages.make()
-    typer.echo(f"page: {write_page(results)}")
+    typer.echo(f"page: {write_page(results, page or results / 'reproduction.md')}")
     typer.echo(f"report: {write_report(stages.folder)}")
