@@ -55,7 +55,9 @@ def section(title: str, path: str, result: dict[str, Any]) -> str:
         if planner == "irn":
             dials = result["dials"]["irn"]
             g, c, floor = (schedule_text(dials[name]) for name in ("guidance", "pace", "floor"))
-            name = f"**irn** (g {g}, c {c}, floor {floor})"
+            ahead = schedule_text(dials.get("lookahead", 0))
+            ahead = "" if ahead == "0" else f", look-ahead {ahead}"
+            name = f"**irn** (g {g}, c {c}, floor {floor}{ahead})"
         elif planner == "oracle":
             name = f"oracle, k 20, sees the judge ({row['sr']['n']} pairs)"
         elif row["sr"]["n"] < result["pairs"]:

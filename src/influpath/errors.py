@@ -26,6 +26,10 @@ class NotFittedError(InfluPathError):
     """A model was used before ``fit`` or ``load``."""
 
 
+class DivergedError(InfluPathError):
+    """A training came to nothing: its loss or its validation is not a number."""
+
+
 class ModelFileError(InfluPathError):
     """A model directory is missing, damaged, or of another kind, version or dataset."""
 

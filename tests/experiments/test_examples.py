@@ -15,8 +15,10 @@ from influpath.errors import ResultError
 from influpath.evaluation.judging import Judgement
 from influpath.experiments.examples import (
     Example,
+    choose_by_kind,
     choose_rows,
     dump_examples,
+    example_of,
     example_paths,
     odds,
     print_example,
@@ -102,6 +104,17 @@ def test_the_best_come_first_accepted_ones_before_all_others() -> None:
     assert chosen == choose_rows(make_judgement(gains, ranks), 10, seed=3)
 
 
+def test_so_many_of_each_kind_as_wanted() -> None:
+    gains = [5.0, 1.0, 2.0, 0.0, -1.0]
+    judgement = make_judgement(gains, [0, 0, 0, 0, 0])
+    chosen = choose_by_kind(judgement, {"best": 1, "median": 1, "random": 1}, seed=3)
+    assert chosen[:2] == [("best", 0), ("median", 1)]
+    kind, drawn = chosen[2]
+    assert kind == "random"
+    assert drawn in (2, 3, 4)
+    assert choose_by_kind(judgement, {"median": 2}, seed=3) == [("median", 1), ("median", 2)]
+
+
 def test_fewer_pairs_give_fewer_examples_and_none_twice() -> None:
     chosen = choose_rows(make_judgement([1.0, 2.0], [0, 1]), 10, seed=0)
     assert chosen == [("best", 1), ("best", 0)]
@@ -124,6 +137,15 @@ def test_an_example_says_what_the_judge_said() -> None:
     assert example.gain == pytest.approx(2.0)
     assert example.accepted
     assert example.outcome == "objective shown and accepted"
+
+
+def test_an_example_shows_as_much_of_the_history_as_is_wanted() -> None:
+    run = run_of(irn=make_judgement([2.0], [3]))
+    example = example_of(
+        run.judgements["irn"], 0, "best", "irn", "i30", run.split.train, history_shown=2
+    )
+    assert [item.title for item in example.history] == ["Title 5 [red]", "Title 6 [red]"]
+    assert example.history_length == 7
 
 
 def test_a_failed_path_ends_after_its_last_item() -> None:

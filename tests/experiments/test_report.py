@@ -10,7 +10,7 @@ from influpath.experiments.examples import Example, Item, Step
 from influpath.experiments.report import render_report, write_report
 from influpath.experiments.report_numbers import label_of
 from influpath.experiments.report_tables import best_planner, paired_difference, stages, table
-from influpath.experiments.report_words import findings, grounds
+from influpath.experiments.report_words import findings, grounds, other_judges
 
 HOSTILE = "<script>alert('x')</script> & \"Co\" {{ 7 * 7 }}"
 
@@ -280,7 +280,6 @@ def test_the_summary_is_honest_about_overlap_judge_and_oracle() -> None:
     assert "No person was asked" in said
     assert "bert4rec" in said
     assert "not a planner" in said
-    assert "Under another judge, sasrec, on 90 pairs" in said
     assert "Clearly ahead of all others are irn in SR, accepted SR@20" in said
     close = make_document(
         differences={"irn - vanilla/sasrec": {"accepted_sr@20": interval(0, 0.1)}}
@@ -290,6 +289,53 @@ def test_the_summary_is_honest_about_overlap_judge_and_oracle() -> None:
     behind["planners"]["direct"] = planner(0.9)
     assert "direct is ahead, and the two intervals do not overlap" in " ".join(findings(behind))
     assert findings({"planners": {}}) == ["This result has no planner to report on."]
+
+
+def test_other_judges_are_told_once_with_their_numbers_side_by_side() -> None:
+    shares = {
+        "bert4rec": (0.9, 0.1),  # the headline judge, which is told elsewhere
+        "sasrec": (0.5, 0.1),
+        "caser": (0.1, 0.5),
+        "gru4rec": (0.2, 0.6),
+        "pop": (0.30, 0.33),
+    }
+    document = make_document()
+    document["judges"] = {
+        judge: {
+            **document["judges"]["sasrec"],
+            "planners": {"irn": planner(own), "vanilla/sasrec": planner(rival)},
+        }
+        for judge, (own, rival) in shares.items()
+    }
+    found = other_judges(document)
+    assert found is not None
+    assert [(row["judge"], row["ahead"]) for row in found["rows"]] == [
+        ("sasrec", "irn"),
+        ("caser", "vanilla/sasrec"),
+        ("gru4rec", "vanilla/sasrec"),
+        ("pop", None),
+    ]
+    assert found["sentence"].count("how often the objective is taken") == 1
+    assert "on 90 pairs" in found["sentence"]
+    assert "irn is ahead under sasrec, where" in found["sentence"]
+    assert "vanilla/sasrec is ahead under caser and gru4rec, where" in found["sentence"]
+    assert "Under pop the two are not told apart" in found["sentence"]
+    summary = render_report(document, []).partition('id="planners"')[0]
+    for text in ("10.0%", "8.0% to 12.0%", "60.0%", ">neither<"):
+        assert text in summary
+    assert "90.0%" not in summary
+
+
+def test_no_other_judge_or_no_other_planner() -> None:
+    assert other_judges(make_document(judges=None)) is None
+    assert other_judges({"planners": {}, "judge": "x", "judges": {"y": {"planners": {}}}}) is None
+    document = make_document()
+    document["judges"]["sasrec"]["planners"] = {"irn": planner(0.5), "oracle": planner(0.8)}
+    found = other_judges(document)
+    assert found is not None
+    assert (found["rows"][0]["rival"], found["rows"][0]["ahead"]) == (None, None)
+    assert "ahead" not in found["sentence"]
+    assert "irn" in render_report(document, [])
 
 
 def test_a_row_on_fewer_pairs_says_so() -> None:

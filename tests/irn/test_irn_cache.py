@@ -14,8 +14,9 @@ from influpath.data.sequences import Sequences
 from influpath.errors import ConfigError
 from influpath.irn.model import IRN
 from influpath.irn.network import IRNNetwork
+from influpath.irn.window import plan_window
 from influpath.planning.base import PlanBatch
-from influpath.planning.irn import BELOW_FLOOR, IRNPlanner
+from influpath.planning.irn import BELOW_FLOOR, IRNPlanner, empty_cache
 from influpath.planning.schedule import Ramp
 
 HORIZON = 6
@@ -33,6 +34,8 @@ DIALS: list[dict[str, Any]] = [
     {"pace": 4, "w_t": (1.0, 1.5)},
     {"pace": (1, 1, 2, 2, 1), "floor": 10},
     {"pace": (3, 1), "w_t": (0.5, 2.0)},
+    {"lookahead": 1.0, "floor": 8, "delivery": 2},
+    {"lookahead": "0..2", "floor": 12, "pace": 3, "guidance": 2.0},
 ]
 CONFIGS: list[dict[str, Any]] = [
     {"mask_type": 1},
@@ -120,7 +123,78 @@ def guidance_of(dials: dict[str, Any]) -> float:
     guidance: float | tuple[float, ...] | dict[str, float] = dials.get("guidance", 1.0)
     if isinstance(guidance, dict):
         guidance = tuple(guidance.values())
-    return max(1.0, 2.0 * max(guidance if isinstance(guidance, tuple) else (guidance,)))
+    # So does the look-ahead, by its weight.
+    return max(
+        3.0 if "lookahead" in dials else 1.0,
+        2.0 * max(guidance if isinstance(guidance, tuple) else (guidance,)),
+    )
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_peeking_equals_reading_each_candidate(slots: int) -> None:
+    """As if each item stood there alone; and the cache is as it was."""
+    model = random_irn(seed=1)
+    module, l_max = model.module, model.config.l_max
+    histories = Sequences.from_rows([[1, 2, 3], [4], list(range(5, 18))])
+    hidden = np.zeros(3, dtype=np.int64)
+    items_BL = plan_window(histories, hidden, slots, l_max)
+    cache = empty_cache(model, items_BL)
+    r_B, position = torch.ones(3), l_max - 2 - slots
+    module(items_BL, items_BL[:, -1] > 0, r_B, torch.ones(3, l_max), cache, at=position)
+    before = cache.keys_XBHLE.clone()
+    candidates_BK = torch.tensor([[7, 8, 9, 20], [1, 2, 3, 4], [1, 2, 29, 30]])
+    found_BKD = module.peek(candidates_BK, position + 1, cache)
+    assert torch.equal(cache.keys_XBHLE, before)
+    for place in range(candidates_BK.shape[1]):
+        longer = histories.extend(Sequences.from_rows(candidates_BK[:, place : place + 1].tolist()))
+        windows_BL = plan_window(longer, hidden, slots - 1, l_max)
+        expected_B1D = module(
+            windows_BL, windows_BL[:, -1] > 0, r_B, torch.ones(3, l_max), at=position + 1
+        )
+        torch.testing.assert_close(found_BKD[:, place], expected_B1D[:, 0], atol=1e-5, rtol=0)
+
+
+def test_looking_ahead_alone_is_the_greedy_look_ahead() -> None:
+    """Without guidance and with all the weight on it, the best candidate by a plain loop wins."""
+    model = random_irn(seed=2)
+    batch = PlanBatch(
+        np.array([0, 1]),
+        Sequences.from_rows([[1, 2, 3], [4, 5]]),
+        np.array([20, 21]),
+        HORIZON,
+        ITEMS,
+    )
+    planner = IRNPlanner(model, guidance=0.0, floor=6, lookahead=1e3, delivery=1)
+    state = planner.start(batch)
+    nobody = np.zeros(2, dtype=np.int64)
+    for left in range(HORIZON, 1, -1):
+        alone = model.log_probs_toward(state.known, nobody, state.users_B, left)
+        top_BK = alone.masked_fill(state.barred_BI, -torch.inf).topk(6, dim=1).indices + 1
+        shown = planner.step(state).items_B
+        for row, objective in enumerate((20, 21)):
+            if top_BK[row, 0] == objective:
+                assert shown[row] == objective
+                continue
+            reach = {}
+            for item in top_BK[row].tolist():
+                longer = Sequences.from_rows([[*state.known.row(row).tolist(), item]])
+                user = state.users_B[row : row + 1]
+                after = model.log_probs_toward(longer, nobody[:1], user, left - 1)
+                reach[item] = float(after[0, objective - 1])
+            reach.pop(objective, None)
+            assert reach[int(shown[row])] == pytest.approx(max(reach.values()), abs=1e-4)
+        state.append(shown)
+
+
+def test_a_look_ahead_asks_for_a_floor() -> None:
+    for dials in (
+        {"lookahead": 1.0},
+        {"lookahead": "0..2"},
+        {"lookahead": (0, 1), "floor": (5, 0)},
+    ):
+        with pytest.raises(ConfigError, match="floor"):
+            IRNPlanner(random_irn(seed=0), **dials)
+    assert not IRNPlanner(random_irn(seed=0), lookahead=(0.0, 0.0)).config.looks_ahead
 
 
 @dataclass

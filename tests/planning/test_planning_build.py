@@ -36,6 +36,14 @@ def test_dials_are_taken(parts: PlannerParts) -> None:
     assert make_planner("rec2inf/sasrec", parts, {"k": 9}).config.model_dump()["k"] == 9
 
 
+def test_guidance_may_come_from_a_model_at_hand(parts: PlannerParts) -> None:
+    planner = make_planner("irn", parts, {"guidance_model": "sasrec", "guidance": 3.0})
+    assert planner.base is parts.models["sasrec"]  # type: ignore[attr-defined]
+    assert make_planner("irn", parts).base is None  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match=r"guidance_model.* needs a model named 'gru4rec'"):
+        make_planner("irn", parts, {"guidance_model": "gru4rec"})
+
+
 @pytest.mark.parametrize(
     ("label", "words"),
     [

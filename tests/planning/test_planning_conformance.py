@@ -1,5 +1,7 @@
 """The conformance class over every planner of the package, at several dials."""
 
+from pathlib import Path
+
 import pytest
 
 from influpath.data.dataset import Dataset
@@ -57,3 +59,26 @@ class TestGuidedIRN(PlannerConformance):
     @pytest.fixture
     def planner(self, irn: IRN) -> Planner:
         return IRNPlanner(irn, guidance=(1.0, 3.0), pace=2, floor=8, w_t=(0.5, 1.0, 2.0))
+
+
+class TestIRNLookingAhead(PlannerConformance):
+    @pytest.fixture
+    def planner(self, irn: IRN) -> Planner:
+        return IRNPlanner(irn, guidance=2.0, pace=2, floor=8, lookahead=(0.0, 2.0), delivery=1)
+
+
+class TestIRNGuidedByAnother(PlannerConformance):
+    """p(i | s) of guidance and floor comes from SASRec."""
+
+    @pytest.fixture
+    def planner(self, irn: IRN, sasrec: SASRec) -> Planner:
+        return IRNPlanner(irn, base=sasrec, guidance=(1.0, 3.0), pace=2, floor=8)
+
+    def make_again(self, planner: Planner, folder: Path) -> Planner:
+        assert isinstance(planner, IRNPlanner)
+        assert planner.base is not None
+        planner.model.save(folder / "irn")
+        planner.base.save(folder / "base")
+        return IRNPlanner(
+            IRN.load(folder / "irn"), planner.config, base=SASRec.load(folder / "base")
+        )

@@ -13,17 +13,18 @@ from influpath.errors import ConfigError
 from influpath.irn.model import IRN
 from influpath.planning.algorithm import plan
 from influpath.planning.base import PlanBatch
-from influpath.planning.irn import IRNPlanner
+from influpath.planning.irn import IRNDials, IRNPlanner
 from influpath.planning.oracle import OraclePlanner
 from influpath.planning.rec2inf import Rec2InfPlanner
 from influpath.planning.vanilla import VanillaPlanner
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.bert4rec import BERT4Rec
 from influpath.recommenders.sasrec import SASRec
-from influpath.testing import tiny_pairs
+from influpath.testing import tiny_dataset, tiny_pairs
 from influpath.testing.planner_conformance import make_batch
 
 M = 6
+SMALL: dict[str, Any] = {"embedding_size": 16, "heads": 2, "training": {"epochs": 1}}
 
 
 @pytest.fixture
@@ -230,6 +231,58 @@ def test_guidance_is_a_likelihood_ratio(irn: IRN, batch: PlanBatch, guidance: fl
     expected = alone + guidance * (toward - alone)
     allowed = torch.isfinite(scores)
     torch.testing.assert_close(scores[allowed], expected[allowed], atol=1e-5, rtol=0)
+
+
+def test_without_guidance_irn_on_another_base_is_that_base(
+    irn: IRN, sasrec: SASRec, pairs: pl.DataFrame, tiny: Dataset
+) -> None:
+    planner = IRNPlanner(irn, base=sasrec, guidance=0.0)
+    assert planner.config.guidance_model == "sasrec"
+    assert planned(planner, pairs, tiny) == planned(VanillaPlanner(sasrec), pairs, tiny)
+
+
+@pytest.mark.parametrize("guidance", [0.5, 2.5])
+def test_guidance_against_another_base(
+    irn: IRN, sasrec: SASRec, batch: PlanBatch, guidance: float
+) -> None:
+    """The same formula at every step, p(i | s) being the other's."""
+    plain, guided = IRNPlanner(irn), IRNPlanner(irn, base=sasrec, guidance=guidance)
+    states = [planner.start(batch) for planner in (plain, guided)]
+    for _ in range(3):
+        toward, scores = (
+            planner.next_item_scores(state)
+            for planner, state in zip((plain, guided), states, strict=True)
+        )
+        alone = sasrec.log_probs(states[1].known, states[1].users_B)
+        expected = alone + guidance * (toward - alone)
+        allowed = torch.isfinite(scores)
+        torch.testing.assert_close(scores[allowed], expected[allowed], atol=1e-5, rtol=0)
+        items = plain.step(states[0]).items_B
+        for state in states:
+            state.append(items)
+
+
+def test_the_floor_is_that_of_the_base(learned_irn: IRN, batch: PlanBatch) -> None:
+    base = SASRec(**SMALL).fit(tiny_dataset(users=100))
+    planner = IRNPlanner(learned_irn, base=base, guidance=200.0, floor=3)
+    state = planner.start(batch)
+    while state.step <= M:
+        alone = base.log_probs(state.known, state.users_B)
+        allowed = alone.masked_fill(state.barred_BI, -torch.inf)
+        shown = planner.step(state).items_B
+        score = allowed.gather(1, torch.from_numpy(shown)[:, None] - 1)
+        assert int((allowed > score).sum(1).max()) < 3
+        state.append(shown)
+
+
+def test_a_base_and_its_dial_belong_together(irn: IRN, sasrec: SASRec) -> None:
+    with pytest.raises(ConfigError, match="guidance_model is 'sasrec'"):
+        IRNPlanner(irn, guidance_model="sasrec")
+    with pytest.raises(ConfigError, match="guidance_model is None"):
+        IRNPlanner(irn, IRNDials(guidance=2.0), base=sasrec)
+    other = SASRec(**SMALL).fit(tiny_dataset(items=20))
+    with pytest.raises(ConfigError, match="other items or users"):
+        IRNPlanner(irn, base=other)
 
 
 @pytest.mark.parametrize("floor", [1, 3, 8])

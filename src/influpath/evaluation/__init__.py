@@ -32,6 +32,14 @@ from influpath.evaluation.pairs import (
 from influpath.evaluation.path_rows import PlannedPaths
 from influpath.evaluation.ranks import ranks_from_scores
 from influpath.evaluation.stepwise import stepwise
+from influpath.evaluation.strata import (
+    Strata,
+    Stratum,
+    by_history_length,
+    by_popularity,
+    by_start_rank,
+    stratify,
+)
 from influpath.evaluation.table import Evaluation, evaluate, summarise
 
 __all__ = [
@@ -44,8 +52,13 @@ __all__ = [
     "JudgesEvaluation",
     "Metric",
     "PlannedPaths",
+    "Strata",
+    "Stratum",
     "bootstrap_mean",
     "bootstrap_means",
+    "by_history_length",
+    "by_popularity",
+    "by_start_rank",
     "calibrate",
     "catalogue_coverage",
     "choose_dial",
@@ -63,6 +76,7 @@ __all__ = [
     "read_pairs",
     "sample_pairs",
     "stepwise",
+    "stratify",
     "summarise",
     "with_role",
     "write_pairs",

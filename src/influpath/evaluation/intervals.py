@@ -77,19 +77,9 @@ def bootstrap_means(
         ValueError: A value is infinite.
     """
     values_PK = np.asarray(values_PK, dtype=np.float64)
-    if np.isinf(values_PK).any():
-        raise ValueError("values must be finite, or NaN where undefined")
+    resampled = resampled_means(values_PK, seed, resamples, users)
     defined_PK = ~np.isnan(values_PK)
     filled_PK = np.where(defined_PK, values_PK, 0.0)
-    if users is None:
-        sums_GK, counts_GK = filled_PK, defined_PK.astype(np.float64)
-    else:
-        group_P = np.unique(users, return_inverse=True)[1]
-        sums_GK = np.zeros((int(group_P.max(initial=-1)) + 1, values_PK.shape[1]))
-        counts_GK = np.zeros_like(sums_GK)
-        np.add.at(sums_GK, group_P, filled_PK)
-        np.add.at(counts_GK, group_P, defined_PK)
-    resampled = _resampled_means(sums_GK, counts_GK, seed, resamples)
     result = []
     for column, (total, count) in enumerate(zip(filled_PK.sum(0), defined_PK.sum(0), strict=True)):
         means = resampled[:, column]
@@ -102,6 +92,36 @@ def bootstrap_means(
         # Sums in another order round differently, which equal values would otherwise show.
         result.append(Interval(mean, (min(low, mean), max(high, mean)), int(count)))
     return result
+
+
+def resampled_means(
+    values_PK: FloatArray,
+    seed: int,
+    resamples: int = RESAMPLES,
+    users: npt.NDArray[Any] | None = None,
+) -> FloatArray:
+    """Return the mean of each column in each resample of the users: [resamples, K].
+
+    The resamples are those of ``bootstrap_means`` with the same seed and users.  A mean is NaN in
+    a resample without a defined value.
+
+    Raises:
+        ValueError: A value is infinite.
+    """
+    values_PK = np.asarray(values_PK, dtype=np.float64)
+    if np.isinf(values_PK).any():
+        raise ValueError("values must be finite, or NaN where undefined")
+    defined_PK = ~np.isnan(values_PK)
+    filled_PK = np.where(defined_PK, values_PK, 0.0)
+    if users is None:
+        sums_GK, counts_GK = filled_PK, defined_PK.astype(np.float64)
+    else:
+        group_P = np.unique(users, return_inverse=True)[1]
+        sums_GK = np.zeros((int(group_P.max(initial=-1)) + 1, values_PK.shape[1]))
+        counts_GK = np.zeros_like(sums_GK)
+        np.add.at(sums_GK, group_P, filled_PK)
+        np.add.at(counts_GK, group_P, defined_PK)
+    return _resampled_means(sums_GK, counts_GK, seed, resamples)
 
 
 def paired_difference(

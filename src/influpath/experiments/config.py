@@ -51,12 +51,14 @@ class DialGrid(FrozenConfig):
     guidance: tuple[FloatSchedule, ...] = (1.0, 2.0, 3.0, 4.0, 6.0)
     pace: tuple[PositiveIntSchedule, ...] = (1, 3)
     floor: tuple[IntSchedule, ...] = (50,)
+    lookahead: tuple[FloatSchedule, ...] = (0.0,)
+    delivery: tuple[PositiveIntSchedule, ...] = (5,)
     margin: float = Field(default=0.8, gt=0)
     cap_worst_step: bool = False
 
     def candidates(self) -> list[dict[str, Any]]:
         """Return every combination, as JSON has it."""
-        values = self.model_dump(mode="json", include={"w_t", "guidance", "pace", "floor"})
+        values = self.model_dump(mode="json", exclude={"margin", "cap_worst_step"})
         return [dict(zip(values, each, strict=True)) for each in product(*values.values())]
 
 

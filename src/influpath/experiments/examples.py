@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -129,43 +129,67 @@ def example_paths(run: Run, count: int = 10, planner: str | None = None) -> list
     judgement = run.judgements[planner]
     objectives = dict(run.report_pairs.select("pair_id", "objective_id").iter_rows())
     return [
-        _example(judgement, row, kind, planner, objectives, run.split.train)
+        example_of(
+            judgement, row, kind, planner, objectives[int(judgement.pair_ids[row])], run.split.train
+        )
         for kind, row in choose_rows(judgement, count, run.config.seed)
     ]
 
 
 def choose_rows(judgement: Judgement, count: int, seed: int) -> list[tuple[Kind, int]]:
-    """Return which pairs to show, as rows of the judgement, and why each."""
+    """Return which pairs to show, as rows of the judgement, and why each; roughly 4 : 3 : 3."""
+    third = count * 3 // 10
+    return choose_by_kind(
+        judgement, {"best": count - 2 * third, "median": third, "random": third}, seed
+    )
+
+
+def choose_by_kind(
+    judgement: Judgement, wanted: Mapping[Kind, int], seed: int
+) -> list[tuple[Kind, int]]:
+    """Return so many pairs of each kind, as rows of the judgement; none twice.
+
+    Args:
+        judgement: Of the planner whose paths are chosen.
+        wanted: How many of each kind; the best are chosen first, then the median ones.
+        seed: Draws the random ones.
+    """
     gain, accepted = increase_of_interest(judgement), accepted_success(judgement, ACCEPTED_RANK)
     best = np.lexsort((-gain, -accepted))
     median = np.argsort(np.abs(gain - np.median(gain)), kind="stable") if len(gain) else best
     drawn = np.random.default_rng([seed, 0xE6]).permutation(len(gain))
-    third = count * 3 // 10
     chosen: dict[int, Kind] = {}
-    orders: list[tuple[Kind, IntArray, int]] = [
-        ("best", best, count - 2 * third),
-        ("median", median, third),
-        ("random", drawn, third),
-    ]
-    for kind, order, wanted in orders:
+    orders: dict[Kind, IntArray] = {"best": best, "median": median, "random": drawn}
+    for kind, order in orders.items():
         fresh = [row for row in order.tolist() if row not in chosen]
-        chosen |= dict.fromkeys(fresh[:wanted], kind)
+        chosen |= dict.fromkeys(fresh[: wanted.get(kind, 0)], kind)
     return [(kind, row) for row, kind in chosen.items()]
 
 
-def _example(
+def example_of(
     judgement: Judgement,
     row: int,
     kind: Kind,
     planner: str,
-    objectives: dict[int, Hashable],
+    objective: Hashable,
     train: Dataset,
+    history_shown: int = HISTORY_SHOWN,
 ) -> Example:
+    """Return one path with all that is needed to print it.
+
+    Args:
+        judgement: What the judge says of the planner's paths.
+        row: The pair, as row of the judgement.
+        kind: Why it was picked.
+        planner: The planner's label.
+        objective: The pair's objective, as outside id.
+        train: The histories, and the catalogue.
+        history_shown: At most so many of the last history items.
+    """
     user = int(judgement.user_rows[row])
     user_id = train.users.ids[user]
     history = train.sequences.row(user)
     path = train.items.decode(judgement.paths.row(row))
-    objective = objectives[int(judgement.pair_ids[row])]
     first, before = int(judgement.paths.offsets[row]), int(judgement.before[row])
     # An item that was shown twice, or was in the history, is missing from the ranking but once.
     known = [len(np.unique(history))]
@@ -189,7 +213,7 @@ def _example(
         planner=planner,
         judge=judgement.judge,
         user_id=user_id if isinstance(user_id, (int, str)) else str(user_id),
-        history=tuple(_item(train, i) for i in train.items.decode(history[-HISTORY_SHOWN:])),
+        history=tuple(_item(train, i) for i in train.items.decode(history[-history_shown:])),
         history_length=len(history),
         objective=_item(train, objective),
         steps=steps,

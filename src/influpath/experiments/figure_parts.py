@@ -54,6 +54,10 @@ WIDTH = 5.0
 Align = Literal["start", "arrival"]
 
 
+# A mean with the ends of its interval.
+Interval = tuple[float, float | None, float | None]
+
+
 class Look(NamedTuple):
     """How a planner is drawn; never by colour alone."""
 
@@ -102,6 +106,67 @@ def odds_axis(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
+
+
+def banded_line(
+    axes: Axes,
+    x: Sequence[float],
+    intervals: Sequence[Interval],
+    look: Look,
+    label: str | None = None,
+) -> None:
+    """Draw means as a line with marks, and their intervals as a band (of a lone mean, as a bar).
+
+    Args:
+        axes: Where.
+        x: One place per interval.
+        intervals: ``(mean, low, high)``; low and high may be None.
+        look: How the planner is drawn.
+        label: Its name in the legend.
+    """
+    axes.plot(
+        x,
+        [mean for mean, _, _ in intervals],
+        color=look.color,
+        linestyle=look.line,
+        marker=look.marker,
+        markersize=3.5,
+        label=label,
+    )
+    banded = [(at, low, high) for at, (_, low, high) in zip(x, intervals, strict=True)]
+    known = [(at, low, high) for at, low, high in banded if low is not None and high is not None]
+    axes.fill_between(
+        [at for at, _, _ in known],
+        [low for _, low, _ in known],
+        [high for _, _, high in known],
+        color=look.color,
+        alpha=0.18,
+        linewidth=0,
+    )
+    if len(known) == 1:
+        axes.vlines(*known[0], color=look.color, linewidth=0.9)
+
+
+def step_panel(
+    axes: Axes, rows: Sequence[Mapping[str, Any]], quantity: str, styles: Mapping[str, Look]
+) -> None:
+    """Draw how likely something is at each step, one line per planner with its interval.
+
+    Args:
+        axes: Where.
+        rows: Stepwise rows of one alignment, with their means.
+        quantity: Which of them.
+        styles: Planner -> look.
+    """
+    for label in dict.fromkeys(row["planner"] for row in rows):
+        own = [r for r in rows if (r["planner"], r["quantity"]) == (label, quantity)]
+        chances = [(math.exp(r["mean"]), chance(r["low"]), chance(r["high"])) for r in own]
+        banded_line(axes, [r["step"] for r in own], chances, styles[label], legend_name(label))
+
+
+def chance(log_prob: float | None) -> float | None:
+    """Return the probability of a log-probability, if there is one."""
+    return None if log_prob is None else math.exp(log_prob)
 
 
 def count_panel(axes: Axes, rows: Sequence[Mapping[str, Any]], styles: Mapping[str, Look]) -> None:

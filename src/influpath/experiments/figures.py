@@ -4,7 +4,6 @@ Text stays text and takes the page's colour, so that the figures can be searched
 work on light and dark backgrounds.  Nothing here touches matplotlib's global state for good.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +30,7 @@ from influpath.experiments.figure_parts import (
     odds_axis,
     planners_of,
     sentence,
+    step_panel,
 )
 
 
@@ -119,27 +119,7 @@ def stepwise_figure(document: Mapping[str, Any], align: Align) -> str:
             ("chance of the objective", "chance of the item shown next"),
             strict=False,
         ):
-            for label in dict.fromkeys(row["planner"] for row in rows):
-                own = [r for r in rows if (r["planner"], r["quantity"]) == (label, quantity)]
-                look, steps = styles[label], [r["step"] for r in own]
-                axes.plot(
-                    steps,
-                    [math.exp(r["mean"]) for r in own],
-                    color=look.color,
-                    linestyle=look.line,
-                    marker=look.marker,
-                    markersize=3.5,
-                    label=legend_name(label),
-                )
-                banded = [r for r in own if None not in (r["low"], r["high"])]
-                axes.fill_between(
-                    [r["step"] for r in banded],
-                    [math.exp(r["low"]) for r in banded],
-                    [math.exp(r["high"]) for r in banded],
-                    color=look.color,
-                    alpha=0.18,
-                    linewidth=0,
-                )
+            step_panel(axes, rows, quantity, styles)
             axes.set_title(title, loc="left")
             odds_axis(axes, [r for r in everything if r["quantity"] == quantity])
         count_panel(panels[2], rows, styles)

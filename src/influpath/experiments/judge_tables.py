@@ -1,25 +1,47 @@
 """The same paths under every evaluator of a run: as it is, calibrated, and over all of them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from influpath.data.splits import Split
-from influpath.evaluation import JudgesEvaluation, calibrate, judge_paths, summarise
+from influpath.evaluation import (
+    Calibration,
+    JudgesEvaluation,
+    calibrate,
+    judge_paths,
+    summarise,
+)
 from influpath.evaluation.table import Evaluation
 from influpath.planning.paths import Paths
 from influpath.recommenders.base import Recommender
 
 
-def judge_tables(
+@dataclass(frozen=True, eq=False)
+class Rating:
+    """What one judge says of all planners.
+
+    Attributes:
+        evaluation: At temperature 1.
+        calibration: The judge's own.
+        calibrated: At the judge's own temperature.
+    """
+
+    evaluation: Evaluation
+    calibration: Calibration
+    calibrated: Evaluation
+
+
+def rate(
     judges: Mapping[str, Recommender],
     labels: Sequence[str],
     paths_of: Callable[[str, str], Paths],
     pairs: pl.DataFrame,
     split: Split,
     seed: int,
-) -> dict[str, Any]:
+) -> dict[str, Rating]:
     """Let every judge rate every planner on the same pairs.
 
     Args:
@@ -29,13 +51,8 @@ def judge_tables(
         pairs: The pairs, usually the fixed subset.
         split: Histories, and the held-out items that calibration is measured on.
         seed: Decides the bootstrap.
-
-    Returns:
-        ``judges.<name>``: the table at temperature 1 as ``Evaluation.to_dict``, ``calibration``,
-        and ``calibrated``, the planners' rows at the judge's own temperature; ``across_judges``:
-        worst case and mean over the judges at temperature 1.
     """
-    tables, evaluations = {}, {}
+    ratings = {}
     for name, judge in judges.items():
         calibration = calibrate(judge, split)
 
@@ -46,11 +63,26 @@ def judge_tables(
             }
             return summarise(judgements, seed)
 
-        evaluations[name] = rated(1.0)
-        tables[name] = {
-            **evaluations[name].to_dict(),
-            "calibration": calibration.to_dict(),
-            "calibrated": rated(calibration.temperature).to_dict()["planners"],
+        ratings[name] = Rating(rated(1.0), calibration, rated(calibration.temperature))
+    return ratings
+
+
+def judge_tables(ratings: Mapping[str, Rating]) -> dict[str, Any]:
+    """Return the ratings for JSON.
+
+    Returns:
+        ``judges.<name>``: the table at temperature 1 as ``Evaluation.to_dict``, ``calibration``,
+        and ``calibrated``, the planners' rows at the judge's own temperature; ``across_judges``:
+        worst case and mean over the judges at temperature 1.
+    """
+    tables = {
+        name: {
+            **rating.evaluation.to_dict(),
+            "calibration": rating.calibration.to_dict(),
+            "calibrated": rating.calibrated.to_dict()["planners"],
         }
+        for name, rating in ratings.items()
+    }
+    evaluations = {name: rating.evaluation for name, rating in ratings.items()}
     across = JudgesEvaluation(evaluations).to_dict()["across_judges"]
     return {"judges": tables, "across_judges": across}

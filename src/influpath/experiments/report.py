@@ -26,7 +26,7 @@ from influpath.experiments.report_tables import (
     stages,
     table,
 )
-from influpath.experiments.report_words import findings, grounds
+from influpath.experiments.report_words import findings, grounds, other_judges
 from influpath.files import atomic_path
 from influpath.planning.schedule import schedule_text
 
@@ -73,6 +73,7 @@ def render_report(document: Mapping[str, Any], examples: Sequence[Example]) -> s
         examples=examples,
         findings=findings(document),
         grounds=grounds(document),
+        other_judges=other_judges(document),
         lead=lead_of(document["planners"]),
         max_length=document["config"]["max_length"],
         table=table(

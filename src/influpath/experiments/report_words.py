@@ -1,7 +1,7 @@
 """The sentences of the report; every number in them is computed from the result."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from influpath.evaluation.metrics import METRICS
@@ -64,7 +64,7 @@ def first_in(planners: Mapping[str, Any], differences: Mapping[str, Any]) -> lis
 
 
 def grounds(document: Mapping[str, Any]) -> list[str]:
-    """Return what the findings rest on: the judge, the other judges, the yardstick."""
+    """Return what the findings rest on: the judge and the yardstick; see ``other_judges`` too."""
     planners, name = document["planners"], "accepted_sr@20"
     lead = lead_of(planners)
     if lead is None:
@@ -81,16 +81,6 @@ def grounds(document: Mapping[str, Any]) -> list[str]:
             "among those 20."
         )
     said = [opinion]
-    for other, part in (document.get("judges") or {}).items():
-        seen = part["planners"]
-        if other == document["judge"] or mean(seen.get(lead), name) is None:
-            continue
-        sentence = (
-            f"Under another judge, {other}, on {row_size(seen[lead]):,} pairs, {lead} "
-            f"has its objective taken in {said_of(name, seen[lead])}."
-        )
-        rival = rival_of(lead, seen)
-        said.append(f"{sentence} {compared(lead, rival, seen, {})}" if rival else sentence)
     oracle = next((label for label in planners if is_oracle(label)), None)
     if oracle and mean(planners[oracle], name) is not None:
         said.append(
@@ -99,6 +89,68 @@ def grounds(document: Mapping[str, Any]) -> list[str]:
             f"{row_size(planners[oracle]):,} pairs."
         )
     return said
+
+
+def other_judges(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what the other judges say of the lead and the best other planner, side by side.
+
+    The sentence is said once for all of them, the numbers are for a table: ``judge, lead, rival,
+    rival_share, ahead`` (the planner that is ahead, None where the intervals overlap).  None where
+    there is no other judge.
+    """
+    name = "accepted_sr@20"
+    lead = lead_of(document["planners"])
+    rows: list[dict[str, Any]] = []
+    sizes: set[int] = set()
+    for judge, part in (document.get("judges") or {}).items():
+        seen = part["planners"]
+        if judge == document["judge"] or lead is None or mean(seen.get(lead), name) is None:
+            continue
+        rival = rival_of(lead, seen)
+        ahead = None
+        if rival is not None and separated(name, lead, rival, seen, {}):
+            ahead = max(lead, rival, key=lambda label: seen[label][name]["mean"])
+        sizes.add(row_size(seen[lead]))
+        rows.append(
+            {
+                "judge": judge,
+                "lead": cell(name, seen[lead][name]),
+                "rival": rival,
+                "rival_share": None if rival is None else cell(name, seen[rival][name]),
+                "ahead": ahead,
+            }
+        )
+    if not rows:
+        return None
+    pairs = " or ".join(f"{size:,}" for size in sorted(sizes))
+    sentence = (
+        f"The same paths under every other judge, on {pairs} pairs: how often the objective is "
+        f"taken, for {lead} and for the best other planner."
+    )
+    return {"sentence": " ".join([sentence, *verdicts(rows)]), "lead": lead, "rows": rows}
+
+
+def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say which planner is ahead under which judges, all judges of one opinion together."""
+    judges: dict[str | None, list[str]] = {}
+    for row in rows:
+        if row["rival"] is not None:
+            judges.setdefault(row["ahead"], []).append(row["judge"])
+    said = [
+        f"{ahead} is ahead under {listed(names)}, where the two intervals do not overlap."
+        for ahead, names in judges.items()
+        if ahead is not None
+    ]
+    if None in judges:
+        said.append(
+            f"Under {listed(judges[None])} the two are not told apart (the intervals overlap)."
+        )
+    return said
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def rival_of(lead: str, planners: Mapping[str, Any]) -> str | None:

@@ -10,9 +10,9 @@ main/next-item.parquet  rank of every user's held-out item under each planner
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -110,21 +110,11 @@ def figures(
         subset: All planners on the fixed subset.
         ranks: Rank of every user's held-out item under each planner; the judge's is "evaluator".
     """
-    table, small, seed = evaluation.to_dict(), subset.to_dict(), config.seed
-    for label in config.planners:
-        if label not in config.whole_planners:
-            # Planned on the subset alone; its n says so.
-            table["planners"][label] = small["planners"][label]
-            table["coverage"][label] = small["coverage"][label]
+    seed = config.seed
     return {
         "evaluator": {"name": judge, **next_item_scores(ranks["evaluator"], seed)},
         "judge": judge,
-        "pairs": table["pairs"],
-        "planners": table["planners"],
-        "coverage": table["coverage"],
-        "subset": small,
-        "differences": differences(evaluation, seed),
-        "subset_differences": differences(subset, seed),
+        **planner_figures(evaluation, subset, seed),
         "next_item": {
             name: next_item_scores(values, seed)
             for name, values in ranks.items()
@@ -133,17 +123,49 @@ def figures(
     }
 
 
+def planner_figures(evaluation: Evaluation, subset: Evaluation, seed: int) -> dict[str, Any]:
+    """Return every planner's figures and what IRN differs by.
+
+    Args:
+        evaluation: The planners that are planned on every report pair.
+        subset: All planners on the fixed subset.
+        seed: Decides the bootstrap.
+    """
+    table, small = evaluation.to_dict(), subset.to_dict()
+    for key in ("planners", "coverage"):
+        for label, found in small[key].items():
+            # Some are planned on the subset alone; their n says so.
+            table[key].setdefault(label, found)
+    return {
+        "pairs": table["pairs"],
+        "planners": table["planners"],
+        "coverage": table["coverage"],
+        "subset": small,
+        "differences": differences(evaluation, seed),
+        "subset_differences": differences(subset, seed),
+    }
+
+
 def differences(evaluation: Evaluation, seed: int) -> dict[str, Any]:
     """Return IRN minus every other planner, paired, with intervals."""
     if "irn" not in evaluation.values:
         return {}
+    others = [other for other in evaluation.values if other != "irn"]
+    return paired_differences(evaluation, [("irn", other) for other in others], seed)
+
+
+def paired_differences(
+    evaluation: Evaluation,
+    compared: Iterable[tuple[str, str]],
+    seed: int,
+    metrics: Sequence[str] = COMPARED,
+) -> dict[str, Any]:
+    """Return the first planner of each couple minus the second, paired, with intervals."""
     return {
-        f"irn - {other}": {
-            metric: evaluation.difference("irn", other, metric, seed).to_dict()
-            for metric in COMPARED
+        f"{a} - {b}": {
+            metric: evaluation.difference(a, b, metric, seed).to_dict() for metric in metrics
         }
-        for other in evaluation.values
-        if other != "irn"
+        for a, b in compared
     }
 
 
@@ -166,21 +188,32 @@ def step_rows(judgements: Mapping[str, Judgement], config: RunConfig) -> list[di
     """
     rows = []
     for label, judgement in judgements.items():
-        if judgement.lengths.mean() <= config.max_length / 4:
-            continue
-        for align in ("start", "arrival"):
-            frame = stepwise(
-                judgement, config.seed, align=align, early_successes=align == "arrival"
-            )
-            for row in frame.filter(pl.col("quantity").str.ends_with("log_prob")).to_dicts():
-                numbers = {
-                    key: None if value is None or not np.isfinite(value) else round(value, 5)
-                    for key, value in row.items()
-                    if key not in ("quantity",)
-                }
-                rows.append(
-                    {"planner": label, "align": align, "quantity": row["quantity"], **numbers}
-                )
+        if judgement.lengths.mean() > config.max_length / 4:
+            rows += curve_rows(label, judgement, config.seed)
+    return rows
+
+
+def curve_rows(
+    label: str, judgement: Judgement, seed: int, max_length: int | None = None
+) -> list[dict[str, Any]]:
+    """Return the stepwise curves of one planner; see ``stepwise`` for ``max_length``."""
+    rows = []
+    alignments: tuple[Literal["start", "arrival"], ...] = ("start", "arrival")
+    for align in alignments:
+        frame = stepwise(
+            judgement,
+            seed,
+            align=align,
+            early_successes=align == "arrival",
+            max_length=max_length,
+        )
+        for row in frame.filter(pl.col("quantity").str.ends_with("log_prob")).to_dicts():
+            numbers = {
+                key: None if value is None or not np.isfinite(value) else round(value, 5)
+                for key, value in row.items()
+                if key not in ("quantity",)
+            }
+            rows.append({"planner": label, "align": align, "quantity": row["quantity"], **numbers})
     return rows
 
 

@@ -26,8 +26,14 @@ from influpath.evaluation.table import Evaluation
 from influpath.experiments.config import RunConfig
 from influpath.experiments.dial_choice import REC2INF, VANILLA, try_dials
 from influpath.experiments.experiment import Experiment
-from influpath.experiments.judge_tables import judge_tables
-from influpath.experiments.training_jobs import TrainedModels, TrainingJob, plan_job, run_jobs
+from influpath.experiments.judge_tables import Rating, judge_tables, rate
+from influpath.experiments.training_jobs import (
+    TrainedModels,
+    TrainingJob,
+    longest_first,
+    plan_job,
+    run_jobs,
+)
 from influpath.experiments.workspace import input_hash
 from influpath.files import sha256_file
 from influpath.planning.algorithm import plan
@@ -91,8 +97,8 @@ class Run(Experiment[RunConfig]):
         }
 
     def train(self) -> None:
-        """Train every model that is not there yet, several at a time."""
-        run_jobs(list(self.jobs().values()), self.config.workers)
+        """Train every model that is not there yet, several at a time, the longest first."""
+        run_jobs(longest_first(self.jobs().values()), self.config.workers)
 
     @cached_property
     def trained(self) -> dict[tuple[str, str], Recommender]:
@@ -145,12 +151,15 @@ class Run(Experiment[RunConfig]):
         max_length = max_length or self.config.max_length
         kind, _, name = label.partition("/")
         # Spelled out, so that a default and the same value given are the same inputs.
-        dials = planner_class(kind).config_class.parse(dials, label).model_dump(mode="json")
+        settings = planner_class(kind).config_class.parse(dials, label)
+        dials = settings.model_dump(mode="json", exclude_none=True)
         model: str | None = None
         if kind == ORACLE:
             model = self.model_hash("evaluator", judge.name)
         elif issubclass(planner_class(kind), ModelPlanner):
             model = self.model_hash("model", name or kind)
+            if "guidance_model" in dials:
+                model += self.model_hash("model", dials["guidance_model"])
         given = pairs.select("pair_id", "user_id", "objective_id").write_csv()
         inputs = [label, dials, model, max_length, self.dataset.fingerprint, given]
         path = self.workspace.path(f"paths/{label.replace('/', '-')}", inputs, ".parquet")
@@ -212,20 +221,28 @@ class Run(Experiment[RunConfig]):
         }
 
     @cached_property
-    def subset_evaluation(self) -> Evaluation:
+    def subset_judgements(self) -> dict[str, Judgement]:
         """Every planner, the expensive ones included, on the same fixed subset."""
-        judged = {
+        return {
             label: judge_paths(
                 self.judge, self.subset, self.paths_before(self.judge, label), self.split.train
             )
             for label in self.config.planners
         }
-        return summarise(judged, self.config.seed)
+
+    @cached_property
+    def subset_evaluation(self) -> Evaluation:
+        """Every planner on the same fixed subset, under the headline judge."""
+        return summarise(self.subset_judgements, self.config.seed)
 
     def judge_tables(self) -> dict[str, Any]:
+        """Return what every evaluator says of the planners on the subset, for JSON."""
+        return judge_tables(self.ratings())
+
+    def ratings(self) -> dict[str, Rating]:
         """Let every evaluator rate the planners on the subset (the oracle only under its own)."""
         judges = {judge.name: judge for judge in self.evaluators}
-        return judge_tables(
+        return rate(
             judges,
             self.config.planners,
             lambda judge, label: self.paths_before(judges[judge], label),
@@ -270,7 +287,6 @@ class Run(Experiment[RunConfig]):
         IRN stands twice: at neutral dials ("irn") and at the chosen ones ("irn at its dials").
         """
         rows = np.flatnonzero(self.split.held_out)
-        ranks = {"evaluator": next_item_ranks(self.judge, self.split, rows)}
         named: list[tuple[str, str, dict[str, Any]]] = [
             ("irn", "irn", NEUTRAL),
             ("irn at its dials", "irn", self.dials_of("irn")),
@@ -280,23 +296,36 @@ class Run(Experiment[RunConfig]):
             for label in self.config.planners
             if label not in ("irn", ORACLE) and ranks_next_items(label)
         ]
+        return {
+            "evaluator": next_item_ranks(self.judge, self.split, rows),
+            **{name: self.ranks_under(label, dials) for name, label, dials in named},
+        }
+
+    def ranks_under(self, label: str, dials: dict[str, Any]) -> IntArray:
+        """Rank every user's held-out item under one planner with the pair's objective: int64 [R].
+
+        Args:
+            label: A planner that ranks next items.
+            dials: Its settings.
+        """
+        planner = make_planner(
+            label, PlannerParts(self.models, self.split.train, self.judge), dials
+        )
         objectives = self.dataset.items.encode(self.pairs["objective_id"].to_list())
-        for name, label, dials in named:
-            parts = PlannerParts(self.models, self.split.train, self.judge)
-            planner = make_planner(label, parts, dials)
-            users = np.full(len(self.dataset.users), -1)
-            if planner.users is not None:
-                users = planner.users.encode(self.dataset.users.ids, unknown="mark")
+        users = np.full(len(self.dataset.users), -1)
+        if planner.users is not None:
+            users = planner.users.encode(self.dataset.users.ids, unknown="mark")
 
-            def score(histories: Sequences, at: IntArray, planner=planner, users=users):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-                batch = PlanBatch(
-                    users[at], histories, objectives[at], self.config.max_length, len(planner.items)
-                )
-                with torch.inference_mode():
-                    return planner.next_item_scores(planner.start(batch))
+        def score(histories: Sequences, at: IntArray) -> torch.Tensor:
+            batch = PlanBatch(
+                users[at], histories, objectives[at], self.config.max_length, len(planner.items)
+            )
+            with torch.inference_mode():
+                scores_BI = planner.next_item_scores(planner.start(batch))
+            assert scores_BI is not None, f"{label} ranks no next items"
+            return scores_BI
 
-            ranks[name] = next_item_ranks(score, self.split, rows)
-        return ranks
+        return next_item_ranks(score, self.split, np.flatnonzero(self.split.held_out))
 
 
 def ranks_next_items(label: str) -> bool:

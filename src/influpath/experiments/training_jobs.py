@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,6 +51,11 @@ class TrainingJob:
     half: bool
 
     @property
+    def role(self) -> str:
+        """What the model is for: "evaluator" or "model"."""
+        return self.label.partition(" ")[0]
+
+    @property
     def done(self) -> bool:
         """Whether the model is there (its folder's name says for which inputs)."""
         return (self.directory / ABOUT).is_file()
@@ -92,8 +97,13 @@ def plan_job(
     )
 
 
+def longest_first(jobs: Iterable[TrainingJob]) -> list[TrainingJob]:
+    """Return jobs in the order that leaves no core idle at the end: IRN, evaluators, the others."""
+    return sorted(jobs, key=lambda job: (job.kind != "irn", job.role != "evaluator"))
+
+
 def run_jobs(jobs: Sequence[TrainingJob], workers: int) -> None:
-    """Train every model that is not there yet, longest first as listed.
+    """Train every model that is not there yet, in the order given.
 
     Raises:
         InfluPathError: What a job raised; the others' checkpoints stay.
@@ -111,7 +121,7 @@ def run_jobs(jobs: Sequence[TrainingJob], workers: int) -> None:
     pool = ProcessPoolExecutor(min(workers, len(waiting)), mp_context=get_context("spawn"))
     try:
         with interrupts_held():
-            left = {pool.submit(train_model, job) for job in waiting}
+            left = {pool.submit(train_model, job, shown_level()) for job in waiting}
         while left:
             # In short waits: polars makes the system restart a wait that Ctrl-C interrupts.
             finished, left = wait(left, timeout=0.5, return_when=FIRST_EXCEPTION)
@@ -166,8 +176,13 @@ def interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def train_model(job: TrainingJob) -> None:
-    """Train one model on one thread; resume from its checkpoint if there is one."""
+def train_model(job: TrainingJob, shown: int = logging.INFO) -> None:
+    """Train one model on one thread; resume from its checkpoint if there is one.
+
+    Args:
+        job: What to train.
+        shown: Level from which on progress goes to standard error; its log file has all of it.
+    """
     torch.set_num_threads(1)
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     job.directory.mkdir(parents=True, exist_ok=True)
@@ -176,7 +191,7 @@ def train_model(job: TrainingJob) -> None:
     dataset = load_dataset(
         job.data.source, preset=job.data.preset, data_dir=job.data_dir, **job.data.options
     )
-    log_to(job.directory / "train.log", job.label)
+    log_to(job.directory / "train.log", job.label, shown)
     checkpoint = job.directory / "checkpoint.safetensors"
     model = recommender_class(job.kind)(**job.settings)
     model.fit(leave_last_out(dataset).train, checkpoint=checkpoint)
@@ -196,14 +211,39 @@ def end_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def log_to(path: Path, label: str) -> None:
-    """Send the progress of this process to a file and to standard error, under its label."""
+def shown_level() -> int:
+    """Return from which level on this process shows the package's log to people.
+
+    Files do not count: they may hold more than is shown.
+    """
+    levels: list[int] = []
+    source: logging.Logger | None = logger
+    while source is not None:
+        levels += [
+            max(logger.getEffectiveLevel(), handler.level)
+            for handler in source.handlers
+            if not isinstance(handler, (logging.FileHandler, logging.NullHandler))
+        ]
+        source = source.parent if source.propagate else None
+    # Without any handler, Python shows warnings.
+    return min(levels, default=logging.WARNING)
+
+
+def log_to(path: Path, label: str, shown: int = logging.INFO) -> None:
+    """Send the progress of this process to a file and to standard error, under its label.
+
+    Args:
+        path: The file, which gets all of it.
+        label: Names the training.
+        shown: Level from which on standard error gets it.
+    """
     package = logging.getLogger("influpath")
     package.setLevel(logging.INFO)
     package.propagate = False
     for handler in list(package.handlers):
         package.removeHandler(handler)
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr), logging.FileHandler(path)]
-    for handler in handlers:
+    to_people, to_file = logging.StreamHandler(sys.stderr), logging.FileHandler(path)
+    to_people.setLevel(shown)
+    for handler in (to_people, to_file):
         handler.setFormatter(logging.Formatter(f"%(asctime)s [{label}] %(message)s", "%H:%M:%S"))
         package.addHandler(handler)

@@ -16,7 +16,7 @@ from influpath.evaluation import fixed_subset, judge_paths, next_item_ranks, rea
 from influpath.evaluation.judging import Judgement
 from influpath.evaluation.table import summarise
 from influpath.experiments.config import RunConfig
-from influpath.experiments.judge_tables import judge_tables
+from influpath.experiments.judge_tables import judge_tables, rate
 from influpath.experiments.result import (
     FORMAT,
     checksums,
@@ -134,7 +134,7 @@ def recompute(document: dict[str, Any], beside: Path, data_dir: str | None) -> d
         "data": dataset.stats(),
         **figures(config, judge.name, evaluation, small, {**planned_ranks, "evaluator": own}),
         "stepwise": step_rows(judgements, config),
-        **judge_tables(judges, config.planners, paths_of, subset, split, config.seed),
+        **judge_tables(rate(judges, config.planners, paths_of, subset, split, config.seed)),
     }
 
 

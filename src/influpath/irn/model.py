@@ -15,7 +15,7 @@ from influpath.data.dataset import Dataset
 from influpath.data.sequences import IntArray, Sequences
 from influpath.irn.config import IRNConfig
 from influpath.irn.examples import InfluenceTask, training_pieces
-from influpath.irn.network import IRNNetwork
+from influpath.irn.network import IRNNetwork, KeyValueCache
 from influpath.irn.window import empty_slots, plan_window
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.blocks import log_softmax
@@ -114,6 +114,27 @@ class IRN(Recommender):
         """Project hidden states to log-probabilities over the catalogue, [B, I] (formula 7)."""
         weight_ID, bias_I = self.module.output()
         return log_softmax(torch.nn.functional.linear(hidden_BD, weight_ID, bias_I))
+
+    def log_prob_after_each(
+        self, items_BK: Tensor, position: int, cache: KeyValueCache, column_B1: Tensor
+    ) -> Tensor:
+        """Return log p(target | s + item), the objective hidden, for each item, [B, K].
+
+        Args:
+            items_BK: Items that might come next.
+            position: Their position in the window.
+            cache: What was read of s with the objective hidden.
+            column_B1: Catalogue columns (item number - 1) of the targets.
+        """
+        result_BK = torch.empty(items_BK.shape)
+        size = max(1, self.chunk_rows() // max(1, items_BK.shape[1]))
+        for start in range(0, len(items_BK), size):
+            rows = slice(start, start + size)
+            hidden_BKD = self.module.peek(items_BK[rows], position, cache.part(rows))
+            log_probs_BKI = self.log_probs_of(hidden_BKD)
+            column_BK1 = column_B1[rows, :, None].expand(-1, items_BK.shape[1], 1)
+            result_BK[rows] = log_probs_BKI.gather(2, column_BK1)[:, :, 0]
+        return result_BK
 
     def impressionability(self) -> Tensor:
         """Return r_u of every user the model was trained on (formula 5), [users]."""

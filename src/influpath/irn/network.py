@@ -34,6 +34,12 @@ class KeyValueCache:
     values_XBHLE: Tensor
     known_BL: Tensor
 
+    def part(self, rows: slice) -> "KeyValueCache":
+        """Return some rows, without copying them."""
+        return KeyValueCache(
+            self.keys_XBHLE[:, rows], self.values_XBHLE[:, rows], self.known_BL[rows]
+        )
+
     def keep(self, rows: Tensor) -> None:
         """Keep some rows of the batch."""
         self.keys_XBHLE = self.keys_XBHLE[:, rows]
@@ -148,6 +154,25 @@ class IRNNetwork(nn.Module):
         hidden: Tensor = self.norm(x_B1D)[:, 0]
         return hidden
 
+    def peek(self, items_BK: Tensor, position: int, cache: KeyValueCache) -> Tensor:
+        """Return the hidden state of each item as if it alone stood at a position, [B, K, D].
+
+        Exact where the objective is hidden: equals ``advance`` with each item; the cache stays.
+
+        Args:
+            items_BK: Items that might come next.
+            position: Their position in the layout.
+            cache: Keys and values so far.
+        """
+        x_BKD = self.embed(items_BK.reshape(-1, 1), position).view(*items_BK.shape, -1)
+        known_B1L = cache.known_BL[:, None].expand(-1, items_BK.shape[1], -1)
+        itself_BKK = torch.eye(items_BK.shape[1], dtype=torch.bool).expand(len(items_BK), -1, -1)
+        visible = torch.cat([known_B1L, itself_BKK], dim=2)[:, None]
+        for layer, block in enumerate(self.blocks):
+            x_BKD = block(x_BKD, peeking_attention(visible, cache, layer))
+        hidden: Tensor = self.norm(x_BKD)
+        return hidden
+
 
 def weighted_attention(
     q_BHQE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor, weight_BQ: Tensor, visible: Tensor
@@ -203,5 +228,17 @@ def cached_attention(
         values_BHLE[:, :, position] = v_BH1E[:, :, 0]
         visible = cache.known_BL[:, None, None, :]
         return weighted_attention(q_BH1E, keys_BHLE, values_BHLE, weight_B1, visible)
+
+    return attend
+
+
+def peeking_attention(visible: Tensor, cache: KeyValueCache, layer: int) -> Attention:
+    """Return attention of candidates over the cached positions and themselves."""
+
+    def attend(q_BHKE: Tensor, k_BHKE: Tensor, v_BHKE: Tensor) -> Tensor:
+        keys = torch.cat([cache.keys_XBHLE[layer], k_BHKE], dim=2)
+        values = torch.cat([cache.values_XBHLE[layer], v_BHKE], dim=2)
+        mixed: Tensor = F.scaled_dot_product_attention(q_BHKE, keys, values, attn_mask=visible)
+        return mixed
 
     return attend

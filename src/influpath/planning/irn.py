@@ -3,17 +3,24 @@
 The next item is the best by ``log p(i|s) + g (log p(i|s,i_t) - log p(i|s))``.  Both terms come
 from the same network, with the objective shown and hidden, so their difference is a true
 likelihood ratio: how much showing the item raises the chance that the objective follows at the
-declared slot.  At g = 1 that is IRN as in the paper.
+declared slot.  At g = 1 that is IRN as in the paper.  For the ablation, p(i|s) may come from
+another recommender instead (the dial ``guidance_model``).
+
+The dial ``lookahead`` adds what the network, objective hidden, says one step ahead: how much more
+probable the objective is after i, log p(i_t | s + i) - log p(i_t | s), for every i above the floor.
+Guidance aims at the declared slot and so pays early on; the look-ahead sees sharper near the end.
 
 Shape suffixes: B rows, L window, D width, I catalogue items.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import model_validator
 from torch import Tensor
 
 from influpath.config import FrozenConfig
@@ -23,13 +30,16 @@ from influpath.irn.network import KeyValueCache
 from influpath.irn.window import empty_slots, plan_window
 from influpath.planning.base import PlanBatch, Proposal, State, best_allowed
 from influpath.planning.model_planner import ModelPlanner
+from influpath.planning.parts import PlannerParts
 from influpath.planning.schedule import (
     FloatSchedule,
     IntSchedule,
     PositiveIntSchedule,
+    Ramp,
     at_step,
     float_at_step,
 )
+from influpath.recommenders.base import Recommender
 
 # Beyond any difference of guided log-probabilities.  The floor is taken among the items that may
 # be shown, so that one above it always exists and none below it is ever shown.
@@ -46,14 +56,36 @@ class IRNDials(FrozenConfig):
         pace: c; above 1 the declared distance to the objective is divided by it.
         floor: Only items among the network's own top ``floor`` by p(i|s) may be shown, the
             objective included; 0 is no floor.
+        lookahead: Weight of the network's own look-ahead; 0 is none.  It asks for a floor.
+        delivery: With look-ahead, the objective is shown as soon as it is among the network's own
+            top ``delivery`` by p(i|s) and, as the last item, wherever it is above the floor.
         cached: Reuse the states of earlier positions where that is exact (False only to prove it).
+        guidance_model: Name of another recommender that p(i|s) of guidance and floor is taken
+            from; None is IRN itself with the objective hidden, the only true likelihood ratio.
     """
 
     w_t: FloatSchedule = 1.0
     guidance: FloatSchedule = 1.0
     pace: PositiveIntSchedule = 1
     floor: IntSchedule = 0
+    lookahead: FloatSchedule = 0.0
+    delivery: PositiveIntSchedule = 5
     cached: bool = True
+    guidance_model: str | None = None
+
+    @model_validator(mode="after")
+    def _lookahead_has_a_floor(self) -> Self:
+        floors = self.floor if isinstance(self.floor, tuple) else (self.floor,)
+        if self.looks_ahead and 0 in floors:
+            raise ValueError("lookahead is for the items above the floor; set floor above 0")
+        return self
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether there is a look-ahead at any step."""
+        dial = self.lookahead
+        values = (dial.start, dial.end) if isinstance(dial, Ramp) else dial
+        return any(values) if isinstance(values, tuple) else bool(values)
 
 
 @dataclass
@@ -105,11 +137,47 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         model: A fitted IRN.
         config: The dials; or
         dials: the same as keywords, such as ``IRNPlanner(model, guidance=4, pace=3, floor=100)``.
+        base: The recommender that ``guidance_model`` names; it may be given alone.
+
+    Raises:
+        ConfigError: ``guidance_model`` is given without its model, or that model knows other items
+            or users.
     """
 
     name: ClassVar[str] = "irn"
     config_class: ClassVar[type[FrozenConfig]] = IRNDials
     model: IRN
+
+    def __init__(
+        self,
+        model: Recommender,
+        config: IRNDials | None = None,
+        base: Recommender | None = None,
+        **dials: object,
+    ) -> None:
+        if base is not None and config is None:
+            dials = {"guidance_model": base.name, **dials}
+        super().__init__(model, config, **dials)
+        self.base = base
+        wanted = self.config.guidance_model
+        if (base is None) != (wanted is None):
+            raise ConfigError(
+                f"guidance_model is {wanted!r}, so that the planner needs a model of that name "
+                "(base), and none without it."
+            )
+        if base is not None and (base.items != model.items or base.users != model.users):
+            raise ConfigError(
+                f"guidance_model {wanted!r} knows other items or users than {model.name}; train "
+                "both on the same data."
+            )
+
+    @classmethod
+    def build(cls, parts: PlannerParts, model_name: str | None, dials: Mapping[str, Any]) -> Self:
+        """See ``Planner.build``; ``guidance_model`` is one of the models at hand."""
+        config: IRNDials = cls.parse_dials(dials)
+        name = config.guidance_model
+        base = None if name is None else parts.model(name, f"{cls.name} (guidance_model)")
+        return cls(cls.pick_model(parts, model_name), config, base)
 
     @property
     def label(self) -> str:
@@ -134,11 +202,11 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         assert isinstance(state, IRNState)
         state.r_B = self.model.module.r_u(torch.from_numpy(batch.users_B))
         state.passes = [Pass(shown=True)]
-        if self.needs_hidden(batch.max_length):
+        if (self.base is None and self.needs_alone(batch.max_length)) or self.config.looks_ahead:
             state.passes.append(Pass(shown=False))
         return state
 
-    def needs_hidden(self, max_length: int) -> bool:
+    def needs_alone(self, max_length: int) -> bool:
         """Whether p(i | s) is needed besides p(i | s, i_t)."""
         steps = range(1, max_length + 1)
         return any(
@@ -160,14 +228,62 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         guidance = float_at_step(self.config.guidance, k, state.max_length)
         floor = at_step(self.config.floor, k)
         scores_BI = toward_BI
-        if len(state.passes) > 1:
-            alone_BI = self.model.log_probs_of(state.passes[1].hidden_BD)
+        alone_BI = self.alone(state)
+        if alone_BI is not None:
             if guidance != 1:
                 scores_BI = torch.lerp(alone_BI, toward_BI, guidance)
             if floor > 0:
-                below_BI = outside_top(alone_BI.masked_fill(state.barred_BI, -torch.inf), floor)
-                scores_BI = scores_BI - BELOW_FLOOR * below_BI
+                allowed_BI = alone_BI.masked_fill(state.barred_BI, -torch.inf)
+                scores_BI = scores_BI - BELOW_FLOOR * outside_top(allowed_BI, floor)
+                if float_at_step(self.config.lookahead, k, state.max_length):
+                    scores_BI = self.look_ahead(state, allowed_BI, scores_BI)
         return scores_BI.masked_fill(state.barred_BI, -torch.inf)
+
+    def alone(self, state: IRNState) -> Tensor | None:
+        """Return log p(i | s), [B, I], or None where no dial asks for it."""
+        if self.base is not None:
+            wanted = self.needs_alone(state.max_length)
+            return self.base.log_probs(state.known, state.users_B) if wanted else None
+        if len(state.passes) > 1:
+            return self.model.log_probs_of(state.passes[1].hidden_BD)
+        return None
+
+    def look_ahead(self, state: IRNState, allowed_BI: Tensor, scores_BI: Tensor) -> Tensor:
+        """Add the look-ahead to the scores of the items above the floor, and deliver, [B, I].
+
+        Args:
+            state: Just read.
+            allowed_BI: log p(i | s), barred items at -inf.
+            scores_BI: Scores so far.
+        """
+        k = state.step
+        config = self.model.config
+        floor = min(at_step(self.config.floor, k), allowed_BI.shape[1])
+        column_BK = allowed_BI.topk(floor, dim=1).indices
+        column_B1 = torch.from_numpy(state.objectives_B)[:, None] - 1
+        # The candidate needs a slot of its own before the objective's.
+        slots = max(
+            1, empty_slots(k, state.max_length, at_step(self.config.pace, k), config.aligned)
+        )
+        position = config.l_max - 2 - slots
+        reading = state.passes[1]
+        if reading.cache is None or state.read is None or state.read[2] != position:
+            reading = Pass(shown=False)
+            self.encode(state, reading, k, slots, cached=True)
+        assert reading.cache is not None
+        now_B1 = self.model.log_probs_of(reading.hidden_BD).gather(1, column_B1)
+        after_BK = self.model.log_prob_after_each(
+            column_BK + 1, position + 1, reading.cache, column_B1
+        )
+        gain_BK = float_at_step(self.config.lookahead, k, state.max_length) * (after_BK - now_B1)
+        scores_BI = scores_BI.scatter_add(1, column_BK, gain_BK)
+        # No look-ahead says when to show the objective itself: where the user is ready for it.
+        rank_B1 = (allowed_BI > allowed_BI.gather(1, column_B1)).sum(1, keepdim=True)
+        gate = floor if k == state.max_length else at_step(self.config.delivery, k)
+        objective_B1 = scores_BI.gather(1, column_B1)
+        best_B1 = scores_BI.masked_fill(state.barred_BI, -torch.inf).amax(1, keepdim=True)
+        objective_B1 = torch.where(rank_B1 < gate, best_B1 + 1.0, objective_B1 - BELOW_FLOOR)
+        return scores_BI.scatter(1, column_B1, objective_B1)
 
     def read(self, state: IRNState, k: int) -> None:
         """Bring the hidden state of the choosing position up to date in every reading."""
@@ -198,12 +314,14 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         """Whether states never change: not so if the objective's row sees the items."""
         return self.config.cached and not self.model.config.leak
 
-    def encode(self, state: IRNState, reading: Pass, k: int, slots: int) -> None:
-        """Read whole windows."""
+    def encode(
+        self, state: IRNState, reading: Pass, k: int, slots: int, cached: bool = False
+    ) -> None:
+        """Read whole windows; keep the states where they never change, or where told to."""
         config, module = self.model.config, self.model.module
         objectives_B = state.objectives_B if reading.shown else np.zeros_like(state.objectives_B)
         items_BL = plan_window(state.known, objectives_B, slots, config.l_max)
-        if self.cacheable:
+        if cached or self.cacheable:
             reading.cache = empty_cache(self.model, items_BL)
         w_t_L = self.aggressiveness(k, state.max_length, config.l_max - 2 - slots)
         hidden_B1D = module(

@@ -1,5 +1,6 @@
 """A dial that may change along the path."""
 
+from itertools import groupby
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt, model_validator
@@ -57,7 +58,7 @@ def float_at_step(schedule: float | tuple[float, ...] | Ramp, step: int, max_len
 
 
 def schedule_text(schedule: object) -> str:
-    """Return a schedule as people read it: ``4``, ``1,2,4`` or ``1..6`` for a ramp.
+    """Return a schedule as people read it: ``4``, ``1,2,4``, ``1 (15 times), 200`` or ``1..6``.
 
     Args:
         schedule: A dial's value, or what JSON made of it.
@@ -65,5 +66,8 @@ def schedule_text(schedule: object) -> str:
     if isinstance(schedule, dict):
         schedule = Ramp.parse(schedule, "a ramp")
     if isinstance(schedule, (tuple, list)):
+        runs = [(f"{value:g}", len(list(run))) for value, run in groupby(schedule)]
+        if any(count > 2 for _, count in runs):
+            return ", ".join(f"{v} ({count} times)" if count > 1 else v for v, count in runs)
         return ",".join(f"{value:g}" for value in schedule)
     return f"{schedule:g}" if isinstance(schedule, (int, float)) else str(schedule)

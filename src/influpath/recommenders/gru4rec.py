@@ -130,7 +130,8 @@ class GRU4RecNetwork(CausalNetwork):
         batch, count = candidates_BK.shape
         before = [state.repeat_interleave(count, dim=0) for state in memory.layers_BH]
         after = self.go_on(before, candidates_BK.reshape(-1))
-        return self.head(after[-1]).unflatten(0, (batch, count))
+        hidden_ND = self.head(after[-1])
+        return hidden_ND.view(batch, count, hidden_ND.shape[1])
 
     def go_on(self, layers_BH: list[Tensor], items_B: Tensor) -> list[Tensor]:
         """Return the states of every layer after one more item."""

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from influpath.config import FrozenConfig
-from influpath.errors import InfluPathError, ModelFileError
+from influpath.errors import DivergedError, ModelFileError
 from influpath.training.checkpoints import load_checkpoint, read_state, save_checkpoint
 from influpath.training.progress import Progress
 
@@ -117,7 +117,7 @@ def train(
 
     Raises:
         ModelFileError: The checkpoint is damaged or belongs to another run.
-        InfluPathError: The loss became infinite or NaN.
+        DivergedError: The loss became infinite or NaN.
     """
     module = task.module
     optimizer = torch.optim.AdamW(
@@ -209,9 +209,9 @@ def run_epoch(
     return total / max(positions, 1)
 
 
-def diverged(task: Task, config: TrainingConfig, what: str, epoch: int) -> InfluPathError:
+def diverged(task: Task, config: TrainingConfig, what: str, epoch: int) -> DivergedError:
     """Return the error of a training that came to nothing."""
-    return InfluPathError(
+    return DivergedError(
         f"{task.label}: the training diverged ({what} in epoch {epoch}); lower "
         f"training.learning_rate (now {config.learning_rate:g})."
     )

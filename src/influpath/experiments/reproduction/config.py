@@ -3,10 +3,11 @@
 import math
 import tomllib
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from influpath.config import FrozenConfig, read_toml
 from influpath.errors import ConfigError
@@ -41,13 +42,23 @@ class SearchConfig(FrozenConfig):
 
     Attributes:
         trials: Settings tried.
+        batch: Settings drawn at a time, and trained side by side where there are the workers.  What
+            is tried depends on it, and so never on the machine's workers.
         rungs: Epochs after which a trial is scored; those that fall behind are pruned.
         seed: Decides which settings are tried.
     """
 
     trials: int = Field(default=16, ge=2)
-    rungs: tuple[int, ...] = Field(default=(4, 12), min_length=1)
+    batch: int = Field(default=2, ge=1)
+    rungs: tuple[PositiveInt, ...] = Field(default=(4, 12), min_length=1)
     seed: int = Field(default=0, ge=0)
+
+    @field_validator("rungs")
+    @classmethod
+    def _rungs_rise(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(later <= earlier for earlier, later in pairwise(value)):
+            raise ValueError("every rung must have more epochs than the one before")
+        return value
 
 
 class ReproductionConfig(RunConfig):

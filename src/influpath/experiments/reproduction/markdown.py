@@ -1,5 +1,6 @@
 """Tables and figures in words: Markdown that every recipe's section is written with."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,19 +37,28 @@ NAMES = {
 }
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table; the first column is text, the others are numbers."""
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], text: int = 1) -> str:
+    """Return a Markdown table; the first ``text`` columns are text, the others are numbers."""
     lines = [
         "| " + " | ".join(columns) + " |",
-        "|---|" + "---:|" * (len(columns) - 1),
+        "|" + "---|" * text + "---:|" * (len(columns) - text),
         *("| " + " | ".join(row) + " |" for row in rows),
     ]
     return "\n".join(lines)
 
 
+def literal(text: str) -> str:
+    """Return text that is shown as it is, such as a title, in a sentence or a table's cell."""
+    return re.sub(r"([\\`*_\[\]<>|~$&#])", r"\\\1", " ".join(text.split()))
+
+
 def number(value: float | None, metric: str = "sr") -> str:
     """Return a number with the metric's digits; "" where it is undefined."""
-    return "" if value is None else f"{value:,.{DIGITS.get(metric, 3)}f}"
+    if value is None:
+        return ""
+    digits = DIGITS.get(metric, 3)
+    # Rounded first and added to 0, so that there is no -0.
+    return f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
 def cell(interval: Mapping[str, Any] | None, metric: str) -> str:

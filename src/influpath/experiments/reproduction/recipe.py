@@ -45,6 +45,10 @@ class Recipe(ABC):
         """Draw the result document with the project's style in force; None for a table."""
         return None
 
+    def headline(self, document: Mapping[str, Any]) -> str:
+        """Return the sentences that belong at the top of the page, as Markdown; by default none."""
+        return ""
+
     @abstractmethod
     def words(self, document: Mapping[str, Any]) -> str:
         """Return the result as Markdown: a table beside the paper's figures, what agrees or not."""

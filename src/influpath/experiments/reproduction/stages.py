@@ -22,7 +22,7 @@ from influpath.experiments.reproduction.bench import Bench, training_seconds
 from influpath.experiments.reproduction.config import ReproductionConfig
 from influpath.experiments.reproduction.recipe import Recipe
 from influpath.experiments.reproduction.spread import spread
-from influpath.experiments.training_jobs import TrainingJob, run_jobs
+from influpath.experiments.training_jobs import TrainingJob, longest_first, run_jobs
 from influpath.experiments.workspace import input_hash
 from influpath.files import atomic_path, read_json, write_json
 
@@ -119,7 +119,7 @@ class Stages:
             for bench in self.benches_of(recipe):
                 if not self.made(recipe, bench).exists():
                     jobs |= {job.directory: job for job in recipe.jobs(bench)}
-        run_jobs(list(jobs.values()), self.config.workers)
+        run_jobs(longest_first(jobs.values()), self.config.workers)
 
     def made(self, recipe: Recipe, bench: Bench) -> Path:
         """Return where a recipe's result at one seed lies in the working folder."""

@@ -5,12 +5,38 @@ from collections.abc import Sequence
 from influpath.errors import ConfigError
 from influpath.experiments.reproduction.config import CORE
 from influpath.experiments.reproduction.recipe import Recipe
+from influpath.experiments.reproduction.recipes.ablations import Ablations
+from influpath.experiments.reproduction.recipes.figure_6 import Figure6
+from influpath.experiments.reproduction.recipes.figure_7 import Figure7
+from influpath.experiments.reproduction.recipes.figure_7_retrained import Figure7Retrained
+from influpath.experiments.reproduction.recipes.figure_8 import Figure8
+from influpath.experiments.reproduction.recipes.figure_9 import Figure9
+from influpath.experiments.reproduction.recipes.frontier import FrontierRecipe
+from influpath.experiments.reproduction.recipes.rigorous_table import RigorousTable
 from influpath.experiments.reproduction.recipes.table_1 import Table1
 from influpath.experiments.reproduction.recipes.table_2 import Table2
+from influpath.experiments.reproduction.recipes.table_3 import Table3
+from influpath.experiments.reproduction.recipes.table_4 import Table4
+from influpath.experiments.reproduction.recipes.table_5 import Table5
+from influpath.experiments.reproduction.recipes.table_6 import Table6
+from influpath.experiments.reproduction.recipes.table_7 import Table7
 
 RECIPES: tuple[Recipe, ...] = (
     Table1(),
     Table2(),
+    Table3(),
+    Table4(),
+    Table5(),
+    Table7(),
+    Figure6(),
+    Figure7(),
+    Figure8(),
+    Figure9(),
+    RigorousTable(),
+    FrontierRecipe(),
+    Table6(),
+    Figure7Retrained(),
+    Ablations(),
 )
 
 

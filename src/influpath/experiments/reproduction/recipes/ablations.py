@@ -1,0 +1,183 @@
+"""What each choice in IRN and its dials is worth: one of them changed at a time."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from influpath.evaluation import METRICS, bootstrap_means, next_item_ranks, next_item_values
+from influpath.evaluation.intervals import paired_difference
+from influpath.evaluation.judging import FloatArray, Judgement
+from influpath.experiments.dial_choice import VANILLA
+from influpath.experiments.reproduction.ablation_results import ablation_words, draw_ablations
+from influpath.experiments.reproduction.bench import Bench
+from influpath.experiments.reproduction.config import ReproductionConfig
+from influpath.experiments.reproduction.recipe import Recipe, path_settings, planner_jobs
+from influpath.experiments.result import about_model
+from influpath.experiments.run import NEUTRAL
+from influpath.experiments.training_jobs import TrainingJob
+from influpath.irn.config import IRNConfig
+from influpath.planning.irn import IRNDials
+from influpath.planning.schedule import float_at_step, schedule_text
+
+MEASURED = ("sr", "accepted_sr@20", "ioi", "ior", "log_ppl", "worst_step")
+JUMP = "jump"
+# The recommender of the separate guidance: the one that vanilla shows alone.
+SEPARATE = VANILLA.partition("/")[2]
+W_T = (0.0, 0.5, 2.0)
+# Validation losses compare only between networks that these make no difference for: the pieces,
+# what of them counts, and whether the network sees what it is to predict.
+LOSS_FIELDS = ("l_max", "l_min", "seed", "objective_in_loss", "leak")
+
+
+class Ablations(Recipe):
+    """IRN as it is minus IRN with one choice changed, paired by user.
+
+    Choices of training are changed in variants of IRN, each trained anew and planned both at
+    neutral dials and at those chosen for IRN itself.  Choices of planning need no training.
+    """
+
+    name: ClassVar[str] = "ablations"
+    title: ClassVar[str] = "Ablations: what each choice is worth"
+    group: ClassVar[str] = "ablations"
+
+    def settings(self, config: ReproductionConfig) -> dict[str, Any]:
+        """See ``Recipe.settings``."""
+        variants = {name: config.settings_of(name) for name in config.ablations}
+        return {**path_settings(config, "irn"), "variants": variants}
+
+    def jobs(self, bench: Bench) -> list[TrainingJob]:
+        """See ``Recipe.jobs``."""
+        variants = [bench.variant(name).job("model", "irn") for name in bench.config.ablations]
+        return [*planner_jobs(bench, ("irn",)), *variants]
+
+    def compute(self, bench: Bench) -> dict[str, Any]:
+        """Plan and judge IRN, every variant, and every changed dial."""
+        chosen = {**NEUTRAL, **bench.dials_of("irn")}
+        dials = {"chosen": chosen, "neutral": dict(NEUTRAL)}
+        own = {setting: judged(bench, values) for setting, values in dials.items()}
+        hits = hidden_hits(bench)
+        training = {}
+        for name in bench.config.ablations:
+            variant = bench.variant(name)
+            at = {setting: judged(variant, values) for setting, values in dials.items()}
+            training[name] = {
+                "changes": bench.config.variants[name],
+                "rows": {setting: row(found, bench) for setting, found in at.items()},
+                "worth": {
+                    setting: worth(own[setting], found, bench) for setting, found in at.items()
+                },
+                "next_item": next_item(hidden_hits(variant), bench, hits),
+                "training": about_model(variant.models["irn"].history),
+                "loss_compares": loss_compares(bench, variant),
+            }
+        changed = {}
+        for name, values in dial_changes(chosen, bench.config.max_length).items():
+            found = judged(bench, values)
+            changed[name] = {
+                "dials": values,
+                "rows": {"chosen": row(found, bench)},
+                "worth": {"chosen": worth(own["chosen"], found, bench)},
+            }
+        return {
+            "judge": bench.judge.name,
+            "pairs": bench.report_pairs.height,
+            "dials": dials,
+            "irn": {
+                "rows": {setting: row(found, bench) for setting, found in own.items()},
+                "next_item": next_item(hits, bench),
+                "training": about_model(bench.models["irn"].history),
+            },
+            "training": training,
+            "planning": changed,
+        }
+
+    def draw(self, document: Mapping[str, Any]) -> Figure:
+        """Draw what each choice is worth with its interval."""
+        return draw_ablations(document)
+
+    def words(self, document: Mapping[str, Any]) -> str:
+        """Return what each choice is worth, and what it does to the network."""
+        return ablation_words(document)
+
+
+def judged(bench: Bench, dials: dict[str, Any]) -> Judgement:
+    """Plan for the report pairs and let the headline judge read."""
+    return bench.judged("irn", bench.report_pairs, dials, bench.judge)
+
+
+def values_of(judgement: Judgement) -> dict[str, FloatArray]:
+    """Return every metric of every pair; "jump": the objective is shown at once."""
+    found = {metric: METRICS[metric].function(judgement) for metric in MEASURED}
+    found[JUMP] = (judgement.reached & (judgement.lengths == 1)).astype(np.float64)
+    return found
+
+
+def row(judgement: Judgement, bench: Bench) -> dict[str, Any]:
+    """Return every mean with its interval."""
+    return intervals(values_of(judgement), judgement, bench)
+
+
+def worth(own: Judgement, other: Judgement, bench: Bench) -> dict[str, Any]:
+    """Return IRN minus IRN with the choice changed, paired."""
+    a, b = values_of(own), values_of(other)
+    return intervals({metric: a[metric] - b[metric] for metric in a}, own, bench)
+
+
+def intervals(
+    values: Mapping[str, FloatArray], judgement: Judgement, bench: Bench
+) -> dict[str, Any]:
+    """Return ``mean, ci95, n`` of columns of numbers per pair."""
+    columns = np.stack(list(values.values()), axis=1)
+    found = bootstrap_means(columns, bench.config.seed, users=judgement.user_rows)
+    return {name: at.to_dict() for name, at in zip(values, found, strict=True)}
+
+
+def hidden_hits(bench: Bench) -> FloatArray:
+    """Return whether each user's held-out item is in IRN's top 20, the objective hidden."""
+    ranks = next_item_ranks(bench.models["irn"], bench.split)
+    return next_item_values(ranks)["hr@20"]
+
+
+def next_item(hits: FloatArray, bench: Bench, own: FloatArray | None = None) -> dict[str, Any]:
+    """Return HR@20 with the objective hidden, and IRN's own minus it."""
+    seed = bench.config.seed
+    found = {"hr@20": bootstrap_means(hits[:, None], seed)[0].to_dict()}
+    if own is not None:
+        found["worth"] = paired_difference(own, hits, seed).to_dict()
+    return found
+
+
+def loss_compares(bench: Bench, variant: Bench) -> bool:
+    """Return whether a variant's validation loss means the same as IRN's."""
+    a, b = (
+        IRNConfig.parse(each.config.models["irn"], "irn").model_dump() for each in (bench, variant)
+    )
+    return all(a[field] == b[field] for field in LOSS_FIELDS)
+
+
+def dial_changes(chosen: Mapping[str, Any], max_length: int) -> dict[str, dict[str, Any]]:
+    """Return dials with one changed each, by what they are; those equal to the chosen left out."""
+    guidance = IRNDials.parse(dict(chosen), "dials of irn").guidance
+    steps = [float_at_step(guidance, k, max_length) for k in range(1, max_length + 1)]
+    mean = sum(steps) / len(steps)
+    low = 1.0 if mean > 1 else 0.0
+    # The same guidance on average, spread otherwise over the path.
+    other: Any = mean if max(steps) > min(steps) else f"{low:g}..{2 * mean - low:g}"
+    shape = "constant" if max(steps) > min(steps) else "rising"
+    changes: dict[str, dict[str, Any]] = {
+        f"guidance against {SEPARATE}, not itself": {"guidance_model": SEPARATE},
+        "guidance 1 (none)": {"guidance": 1.0},
+        f"{shape} guidance {schedule_text(other)}": {"guidance": other},
+        "pace 1": {"pace": 1},
+        "no floor": {"floor": 0},
+        **{f"w_t {w_t:g}": {"w_t": w_t} for w_t in W_T},
+    }
+    same = IRNDials.parse(dict(chosen), "dials of irn")
+    found = {}
+    for name, change in changes.items():
+        dials = {**chosen, **change}
+        if IRNDials.parse(dials, name) != same:
+            found[name] = dials
+    return found
