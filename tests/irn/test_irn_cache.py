@@ -35,6 +35,7 @@ DIALS: list[dict[str, Any]] = [
     {"pace": (1, 1, 2, 2, 1), "floor": 10},
     {"pace": (3, 1), "w_t": (0.5, 2.0)},
     {"lookahead": 1.0, "floor": 8, "delivery": 2},
+    {"lookahead": 0.5, "pace": 2},
     {"lookahead": "0..2", "floor": 12, "pace": 3, "guidance": 2.0},
 ]
 CONFIGS: list[dict[str, Any]] = [
@@ -186,15 +187,26 @@ def test_looking_ahead_alone_is_the_greedy_look_ahead() -> None:
         state.append(shown)
 
 
-def test_a_look_ahead_asks_for_a_floor() -> None:
-    for dials in (
-        {"lookahead": 1.0},
-        {"lookahead": "0..2"},
-        {"lookahead": (0, 1), "floor": (5, 0)},
-    ):
-        with pytest.raises(ConfigError, match="floor"):
-            IRNPlanner(random_irn(seed=0), **dials)
-    assert not IRNPlanner(random_irn(seed=0), lookahead=(0.0, 0.0)).config.looks_ahead
+def test_a_look_ahead_without_a_floor_delivers_at_last() -> None:
+    """With no floor the objective is shown as the last item whatever its rank, as without."""
+    model = random_irn(seed=2)
+    batch = PlanBatch(
+        np.array([0]), Sequences.from_rows([[1, 2, 3]]), np.array([20]), HORIZON, ITEMS
+    )
+    planner = IRNPlanner(model, lookahead=0.5, delivery=1)
+    state = planner.start(batch)
+    for _ in range(HORIZON - 1):
+        state.append(planner.step(state).items_B)
+    if 20 not in state.known.row(0):
+        assert planner.step(state).items_B.tolist() == [20]
+
+
+@pytest.mark.parametrize(
+    ("dial", "expected"),
+    [(0.0, False), ((0.0, 0.0), False), ((0.0, 1.0), True), ("0..2", True), (1.0, True)],
+)
+def test_looking_ahead_at_any_step_counts(dial: Any, expected: bool) -> None:
+    assert IRNPlanner(random_irn(seed=0), lookahead=dial).config.looks_ahead is expected
 
 
 @dataclass

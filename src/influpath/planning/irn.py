@@ -7,7 +7,7 @@ declared slot.  At g = 1 that is IRN as in the paper.  For the ablation, p(i|s) 
 another recommender instead (the dial ``guidance_model``).
 
 The dial ``lookahead`` adds what the network, objective hidden, says one step ahead: how much more
-probable the objective is after i, log p(i_t | s + i) - log p(i_t | s), for every i above the floor.
+probable the objective is after i, log p(i_t | s + i) - log p(i_t | s), for the likely items i.
 Guidance aims at the declared slot and so pays early on; the look-ahead sees sharper near the end.
 
 Shape suffixes: B rows, L window, D width, I catalogue items.
@@ -20,7 +20,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import model_validator
 from torch import Tensor
 
 from influpath.config import FrozenConfig
@@ -44,6 +43,8 @@ from influpath.recommenders.base import Recommender
 # Beyond any difference of guided log-probabilities.  The floor is taken among the items that may
 # be shown, so that one above it always exists and none below it is ever shown.
 BELOW_FLOOR = 1e4
+# Items that the look-ahead is for, where the floor leaves more.
+AHEAD = 200
 
 
 class IRNDials(FrozenConfig):
@@ -56,7 +57,8 @@ class IRNDials(FrozenConfig):
         pace: c; above 1 the declared distance to the objective is divided by it.
         floor: Only items among the network's own top ``floor`` by p(i|s) may be shown, the
             objective included; 0 is no floor.
-        lookahead: Weight of the network's own look-ahead; 0 is none.  It asks for a floor.
+        lookahead: Weight of the network's own look-ahead, which is for its top ``AHEAD`` items
+            above the floor; 0 is none.
         delivery: With look-ahead, the objective is shown as soon as it is among the network's own
             top ``delivery`` by p(i|s) and, as the last item, wherever it is above the floor.
         cached: Reuse the states of earlier positions where that is exact (False only to prove it).
@@ -72,13 +74,6 @@ class IRNDials(FrozenConfig):
     delivery: PositiveIntSchedule = 5
     cached: bool = True
     guidance_model: str | None = None
-
-    @model_validator(mode="after")
-    def _lookahead_has_a_floor(self) -> Self:
-        floors = self.floor if isinstance(self.floor, tuple) else (self.floor,)
-        if self.looks_ahead and 0 in floors:
-            raise ValueError("lookahead is for the items above the floor; set floor above 0")
-        return self
 
     @property
     def looks_ahead(self) -> bool:
@@ -202,12 +197,15 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         assert isinstance(state, IRNState)
         state.r_B = self.model.module.r_u(torch.from_numpy(batch.users_B))
         state.passes = [Pass(shown=True)]
-        if (self.base is None and self.needs_alone(batch.max_length)) or self.config.looks_ahead:
+        alone = self.base is None and self.needs_alone(batch.max_length)
+        if alone or self.config.looks_ahead:
             state.passes.append(Pass(shown=False))
         return state
 
     def needs_alone(self, max_length: int) -> bool:
         """Whether p(i | s) is needed besides p(i | s, i_t)."""
+        if self.config.looks_ahead:
+            return True
         steps = range(1, max_length + 1)
         return any(
             float_at_step(self.config.guidance, k, max_length) != 1
@@ -232,11 +230,11 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         if alone_BI is not None:
             if guidance != 1:
                 scores_BI = torch.lerp(alone_BI, toward_BI, guidance)
+            allowed_BI = alone_BI.masked_fill(state.barred_BI, -torch.inf)
             if floor > 0:
-                allowed_BI = alone_BI.masked_fill(state.barred_BI, -torch.inf)
                 scores_BI = scores_BI - BELOW_FLOOR * outside_top(allowed_BI, floor)
-                if float_at_step(self.config.lookahead, k, state.max_length):
-                    scores_BI = self.look_ahead(state, allowed_BI, scores_BI)
+            if float_at_step(self.config.lookahead, k, state.max_length):
+                scores_BI = self.look_ahead(state, allowed_BI, scores_BI)
         return scores_BI.masked_fill(state.barred_BI, -torch.inf)
 
     def alone(self, state: IRNState) -> Tensor | None:
@@ -258,8 +256,9 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         """
         k = state.step
         config = self.model.config
-        floor = min(at_step(self.config.floor, k), allowed_BI.shape[1])
-        column_BK = allowed_BI.topk(floor, dim=1).indices
+        items = allowed_BI.shape[1]
+        floor = at_step(self.config.floor, k) or items
+        column_BK = allowed_BI.topk(min(floor, AHEAD, items), dim=1).indices
         column_B1 = torch.from_numpy(state.objectives_B)[:, None] - 1
         # The candidate needs a slot of its own before the objective's.
         slots = max(
