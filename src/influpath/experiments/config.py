@@ -148,3 +148,9 @@ def check_settings(settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, A
         except ConfigError as error:
             raise ValueError(str(error)) from None
     return settings
+
+
+def with_seed(name: str, settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Return settings with a seed; what has none, as counting, is the same every time."""
+    fields = recommender_class(name).config_class.model_fields
+    return {**settings, "seed": seed} if "seed" in fields else settings

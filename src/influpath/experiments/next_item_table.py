@@ -20,12 +20,12 @@ from influpath.environment import hardware, versions
 from influpath.evaluation import calibrate, next_item_ranks, next_item_values
 from influpath.evaluation.intervals import bootstrap_mean
 from influpath.experiments import reported
-from influpath.experiments.config import DataConfig, check_settings
+from influpath.experiments.config import DataConfig, check_settings, with_seed
 from influpath.experiments.experiment import Experiment
 from influpath.experiments.figures import next_item_figure
 from influpath.experiments.training_jobs import TrainingJob, plan_job, run_jobs
 from influpath.files import atomic_path, write_json
-from influpath.registry import load_model, recommender_class
+from influpath.registry import load_model
 
 logger = logging.getLogger("influpath")
 
@@ -163,12 +163,6 @@ class NextItemTable(Experiment[NextItemConfig]):
             pl.DataFrame(columns).write_parquet(temporary, compression="zstd")
         with atomic_path(self.result_path.with_suffix(".svg")) as temporary:
             temporary.write_text(next_item_figure(document), encoding="utf-8")
-
-
-def with_seed(name: str, settings: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Return settings with a seed; what has none, as counting, is the same every time."""
-    fields = recommender_class(name).config_class.model_fields
-    return {**settings, "seed": seed} if "seed" in fields else settings
 
 
 def scores(ranks_by_seed: list[IntArray], seed: int) -> dict[str, Any]:

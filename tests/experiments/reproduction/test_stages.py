@@ -105,9 +105,15 @@ def test_seeds_change_every_model_and_nothing_else() -> None:
         name for name, value in second.model_dump().items() if value != first.model_dump()[name]
     }
     assert changed == {"evaluators", "models"}
-    seeds = [s["seed"] for g in (second.evaluators, second.models) for s in g.values()]
-    before = [s.get("seed", 0) for g in (first.evaluators, first.models) for s in g.values()]
-    assert not set(seeds) & set(before)
+    for group in ("evaluators", "models"):
+        for name, settings in getattr(first, group).items():
+            other = getattr(second, group)[name]
+            # POP counts, and so has no seed.
+            assert (other == settings) is (name == "pop")
+            assert {k: v for k, v in other.items() if k != "seed"} == {
+                k: v for k, v in settings.items() if k != "seed"
+            }
+    assert RunConfig.parse(second.model_dump(include=set(RunConfig.model_fields)), "again")
 
 
 @pytest.mark.parametrize("dataset", shipped())

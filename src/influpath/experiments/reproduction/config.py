@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from influpath.config import FrozenConfig, read_toml
 from influpath.errors import ConfigError
-from influpath.experiments.config import RunConfig, check_settings
+from influpath.experiments.config import RunConfig, check_settings, with_seed
 from influpath.planning.schedule import FloatSchedule, IntSchedule, PositiveIntSchedule
 
 # Fewer pairs than this make no table, whatever the budget.
@@ -153,7 +153,8 @@ class ReproductionConfig(RunConfig):
         values = self.model_dump(mode="json")
         for group in ("evaluators", "models"):
             for name, settings in values[group].items():
-                values[group][name] = settings | {"seed": settings.get("seed", 0) + 1000 * number}
+                seed = settings.get("seed", 0) + 1000 * number
+                values[group][name] = with_seed(name, settings, seed)
         return self.parse(values, f"{self.name}, seed {number}")
 
 

@@ -1,0 +1,73 @@
+"""The page and the report are made from the result files alone."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from influpath.cli.main import app
+from influpath.errors import ResultError
+from influpath.experiments.reproduction.page import page_text, write_page, write_report
+from influpath.experiments.reproduction.recipes import RECIPES, chosen
+from influpath.experiments.reproduction.stages import Stages
+
+from .conftest import TINY
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_page_has_every_result_and_its_figure(stages: Stages, tmp_path: Path) -> None:
+    path = write_page(stages.results, tmp_path / "page.md")
+    text = path.read_text()
+    for recipe in stages.recipes:
+        assert f"## {recipe.title}" in text
+    links = re.findall(r"\]\(([^)]+\.svg)\)", text)
+    assert len(links) >= 4
+    assert all((tmp_path / link).is_file() for link in links)
+    assert "nan" not in re.findall(r"[\w.]+", text.lower())
+
+
+def test_the_report_needs_nothing_else(stages: Stages) -> None:
+    page = write_report(stages.folder).read_text()
+    assert page.count("<section") == len(stages.recipes) + 3
+    assert page.count("data:image/svg+xml;base64,") >= 4
+    assert "<table>" in page
+    # No table or heading was left as Markdown.
+    assert "|---" not in page
+    assert not re.findall(r'(?:src|href)="https?:', page)
+
+
+def test_a_damaged_result_is_one_clear_error(tmp_path: Path) -> None:
+    folder = tmp_path / "simulated" / "clean"
+    folder.mkdir(parents=True)
+    (folder / "table-1.json").write_text("[]")
+    with pytest.raises(ResultError, match="table-1.json"):
+        page_text(tmp_path, tmp_path)
+
+
+def test_the_committed_page_is_that_of_the_committed_results() -> None:
+    page = ROOT / "docs" / "reproduction.md"
+    assert page.read_text(encoding="utf-8") == page_text(ROOT / "results", page.parent)
+
+
+def test_the_command_lists_and_makes_recipes(tmp_path: Path) -> None:
+    listed = CliRunner().invoke(app, ["reproduce", "lastfm", "--list"])
+    assert listed.exit_code == 0
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == [r.name for r in RECIPES]
+    folders = ["--results-dir", str(tmp_path / "results"), "--runs-dir", str(tmp_path / "runs")]
+    made = CliRunner().invoke(app, ["reproduce", str(TINY), "--only", "table-1", *folders])
+    assert made.exit_code == 0, made.stderr
+    assert (tmp_path / "results" / "reproduction.md").is_file()
+    assert (tmp_path / "results" / "simulated" / "clean" / "report.html").is_file()
+    wrong = CliRunner().invoke(app, ["reproduce", str(TINY), "--only", "table-9", *folders])
+    assert wrong.exit_code != 0
+    assert "table-9" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_studies_are_made_only_when_asked_for() -> None:
+    core = {recipe.name for recipe in chosen([])}
+    assert {"table-6", "figure-7-retrained", "ablations"}.isdisjoint(core)
+    assert [recipe.name for recipe in chosen(["ablations"])] == ["ablations"]
+    assert len(chosen([], everything=True)) == len(RECIPES)
