@@ -1,6 +1,7 @@
 """Recommenders and planners by name, found by entry point: in tree or in another package."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +28,7 @@ def recommender_class(name: str) -> type[Recommender]:
     Raises:
         ConfigError: No such recommender is installed.
     """
-    return find_class(RECOMMENDERS, Recommender, name)  # type: ignore[type-abstract]
+    return find_class(RECOMMENDERS, Recommender, name)
 
 
 def planner_class(name: str) -> type[Planner]:
@@ -36,7 +37,7 @@ def planner_class(name: str) -> type[Planner]:
     Raises:
         ConfigError: No such planner is installed.
     """
-    return find_class(PLANNERS, Planner, name)  # type: ignore[type-abstract]
+    return find_class(PLANNERS, Planner, name)
 
 
 def make_planner(
@@ -67,6 +68,7 @@ def load_model(directory: str | Path) -> Recommender:
     return recommender_class(content.kind).from_file(content, directory)
 
 
+@cache  # Scanning the installed packages takes tens of milliseconds.
 def find_class(group: str, base: type[Base], name: str) -> type[Base]:
     """Return a registered class by name, or say which names there are."""
     what = base.__name__.lower()

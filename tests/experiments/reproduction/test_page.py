@@ -42,7 +42,7 @@ def test_a_damaged_result_is_one_clear_error(tmp_path: Path) -> None:
     folder = tmp_path / "simulated" / "clean"
     folder.mkdir(parents=True)
     (folder / "table-1.json").write_text("[]")
-    with pytest.raises(ResultError, match="table-1.json"):
+    with pytest.raises(ResultError, match=r"table-1\.json"):
         page_text(tmp_path, tmp_path)
 
 
