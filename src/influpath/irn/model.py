@@ -18,7 +18,7 @@ from influpath.irn.examples import InfluenceTask, training_pieces
 from influpath.irn.network import IRNNetwork, KeyValueCache
 from influpath.irn.window import empty_slots, plan_window
 from influpath.recommenders.base import Recommender
-from influpath.recommenders.blocks import log_softmax
+from influpath.recommenders.blocks import log_softmax, log_softmax_at
 from influpath.recommenders.item2vec import item2vec
 from influpath.training.loop import seeded, train
 
@@ -131,9 +131,10 @@ class IRN(Recommender):
         for start in range(0, len(items_BK), size):
             rows = slice(start, start + size)
             hidden_BKD = self.module.peek(items_BK[rows], position, cache.part(rows))
-            log_probs_BKI = self.log_probs_of(hidden_BKD)
-            column_BK1 = column_B1[rows, :, None].expand(-1, items_BK.shape[1], 1)
-            result_BK[rows] = log_probs_BKI.gather(2, column_BK1)[:, :, 0]
+            column_BK = column_B1[rows].expand(-1, items_BK.shape[1])
+            result_BK[rows] = log_softmax_at(
+                hidden_BKD.flatten(0, 1), *self.module.output(), column_BK.flatten()
+            ).view(column_BK.shape)
         return result_BK
 
     def impressionability(self) -> Tensor:

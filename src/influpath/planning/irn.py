@@ -44,7 +44,7 @@ from influpath.recommenders.base import Recommender
 # be shown, so that one above it always exists and none below it is ever shown.
 BELOW_FLOOR = 1e4
 # Items that the look-ahead is for, where the floor leaves more.
-AHEAD = 200
+AHEAD = 50
 
 
 class IRNDials(FrozenConfig):

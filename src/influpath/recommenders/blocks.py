@@ -1,6 +1,7 @@
 """Transformer parts shared by SASRec, BERT4Rec and IRN.
 
-Shape suffixes: B batch, Q queries, L positions, D width, H heads, E width of a head.
+Shape suffixes: B batch, Q queries, L positions, D width, H heads, E width of a head,
+N rows, C rows of one chunk, I catalogue items.
 """
 
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+CHUNK_BYTES = 2 << 20
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -89,3 +92,28 @@ def initialise(module: nn.Module) -> None:
 def log_softmax(logits: Tensor) -> Tensor:
     """Return the log-softmax over the last axis in float32."""
     return torch.log_softmax(logits.float(), dim=-1)
+
+
+def log_softmax_at(
+    hidden_ND: Tensor, weight_ID: Tensor, bias_I: Tensor | None, column_N: Tensor
+) -> Tensor:
+    """Return one column of the log-softmax of each row, [N], without storing the others.
+
+    Logits are made and reduced in chunks that stay in the processor's cache.
+
+    Args:
+        hidden_ND: Rows.
+        weight_ID: Output projection.
+        bias_I: Its bias, or None.
+        column_N: The column wanted of each row.
+    """
+    result_N = torch.empty(len(hidden_ND))
+    size = max(16, CHUNK_BYTES // (4 * len(weight_ID)))
+    for start in range(0, len(hidden_ND), size):
+        rows = slice(start, start + size)
+        logits_CI = F.linear(hidden_ND[rows], weight_ID, bias_I).float()
+        picked_C1 = logits_CI.gather(1, column_N[rows, None])
+        peak_C1 = logits_CI.amax(1, keepdim=True)
+        total_C1 = logits_CI.sub_(peak_C1).exp_().sum(1, keepdim=True)
+        result_N[rows] = (picked_C1 - peak_C1 - total_C1.log())[:, 0]
+    return result_N

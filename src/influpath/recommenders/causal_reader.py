@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from influpath.data.sequences import IntArray, Sequences
+from influpath.recommenders.blocks import log_softmax_at
 from influpath.recommenders.reader import Reader
 
 if TYPE_CHECKING:
@@ -77,19 +78,14 @@ class CausalReader(Reader):
         """See ``Reader.user_vectors``."""
         return self.hidden_BD
 
+    @torch.no_grad()
     def log_prob_after(self, candidates_BK: IntArray, targets_B: IntArray) -> Tensor:
-        """See ``Reader.log_prob_after``; rows a few at a time, as memory allows."""
-        result_BK = torch.empty(candidates_BK.shape)
-        size = max(1, self.model.chunk_rows() // max(1, candidates_BK.shape[1]))
+        """See ``Reader.log_prob_after``."""
         hidden_BKD = self.user_vectors_after(candidates_BK)
-        for begin in range(0, len(hidden_BKD), size):
-            part = slice(begin, begin + size)
-            with torch.no_grad():
-                log_probs_RKI = self.model._log_probs_of(hidden_BKD[part])
-            column_R11 = torch.from_numpy(targets_B[part])[:, None, None] - 1
-            picked_RK1 = log_probs_RKI.gather(2, column_R11.expand(*log_probs_RKI.shape[:2], 1))
-            result_BK[part] = picked_RK1[:, :, 0]
-        return result_BK
+        column_BK = torch.from_numpy(targets_B)[:, None].expand(hidden_BKD.shape[:2]) - 1
+        return log_softmax_at(
+            hidden_BKD.flatten(0, 1), *self.model._output(), column_BK.flatten()
+        ).view(column_BK.shape)
 
     @torch.no_grad()
     def user_vectors_after(self, candidates_BK: IntArray) -> Tensor:
