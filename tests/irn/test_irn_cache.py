@@ -35,7 +35,7 @@ DIALS: list[dict[str, Any]] = [
     {"pace": (1, 1, 2, 2, 1), "floor": 10},
     {"pace": (3, 1), "w_t": (0.5, 2.0)},
     {"lookahead": 1.0, "floor": 8, "delivery": 2},
-    {"lookahead": 0.5, "pace": 2},
+    {"lookahead": 0.5, "pace": 2, "lookahead_top": 4},
     {"lookahead": "0..2", "floor": 12, "pace": 3, "guidance": 2.0},
 ]
 CONFIGS: list[dict[str, Any]] = [

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import PositiveInt
 from torch import Tensor
 
 from influpath.config import FrozenConfig
@@ -43,8 +44,6 @@ from influpath.recommenders.base import Recommender
 # Beyond any difference of guided log-probabilities.  The floor is taken among the items that may
 # be shown, so that one above it always exists and none below it is ever shown.
 BELOW_FLOOR = 1e4
-# Items that the look-ahead is for, where the floor leaves more.
-AHEAD = 50
 
 
 class IRNDials(FrozenConfig):
@@ -57,8 +56,8 @@ class IRNDials(FrozenConfig):
         pace: c; above 1 the declared distance to the objective is divided by it.
         floor: Only items among the network's own top ``floor`` by p(i|s) may be shown, the
             objective included; 0 is no floor.
-        lookahead: Weight of the network's own look-ahead, which is for its top ``AHEAD`` items
-            above the floor; 0 is none.
+        lookahead: Weight of the network's own look-ahead; 0 is none.
+        lookahead_top: It is for so many of the most probable items above the floor.
         delivery: With look-ahead, the objective is shown as soon as it is among the network's own
             top ``delivery`` by p(i|s) and, as the last item, wherever it is above the floor.
         cached: Reuse the states of earlier positions where that is exact (False only to prove it).
@@ -71,6 +70,7 @@ class IRNDials(FrozenConfig):
     pace: PositiveIntSchedule = 1
     floor: IntSchedule = 0
     lookahead: FloatSchedule = 0.0
+    lookahead_top: PositiveInt = 50
     delivery: PositiveIntSchedule = 5
     cached: bool = True
     guidance_model: str | None = None
@@ -258,7 +258,7 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         config = self.model.config
         items = allowed_BI.shape[1]
         floor = at_step(self.config.floor, k) or items
-        column_BK = allowed_BI.topk(min(floor, AHEAD, items), dim=1).indices
+        column_BK = allowed_BI.topk(min(floor, self.config.lookahead_top, items), dim=1).indices
         column_B1 = torch.from_numpy(state.objectives_B)[:, None] - 1
         # The candidate needs a slot of its own before the objective's.
         slots = max(
