@@ -87,6 +87,14 @@ def path_settings(config: ReproductionConfig, *planners: str) -> dict[str, Any]:
     }
 
 
+def table_settings(config: ReproductionConfig) -> dict[str, Any]:
+    """Return what decides the paths of all planners of the configuration, and on which pairs."""
+    return {
+        **path_settings(config, *config.planners),
+        "subset_planners": list(config.subset_planners),
+    }
+
+
 def evaluator_jobs(bench: Bench) -> list[TrainingJob]:
     """Return the training of every evaluator."""
     return [bench.job("evaluator", name) for name in bench.config.evaluators]

@@ -28,7 +28,7 @@ from influpath.experiments.reproduction.planner_rows import (
     sides,
     sides_table,
 )
-from influpath.experiments.reproduction.recipe import Recipe, path_settings, planner_jobs
+from influpath.experiments.reproduction.recipe import Recipe, planner_jobs, table_settings
 from influpath.experiments.reproduction.strata_words import (
     BY_STRATUM,
     limits,
@@ -54,10 +54,7 @@ class RigorousTable(Recipe):
 
     def settings(self, config: ReproductionConfig) -> dict[str, Any]:
         """See ``Recipe.settings``."""
-        return {
-            **path_settings(config, *config.planners),
-            "subset_planners": list(config.subset_planners),
-        }
+        return table_settings(config)
 
     def jobs(self, bench: Bench) -> list[TrainingJob]:
         """See ``Recipe.jobs``."""

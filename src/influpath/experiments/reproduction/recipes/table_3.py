@@ -25,7 +25,7 @@ from influpath.experiments.reproduction.planner_rows import (
     sides_table,
     sign,
 )
-from influpath.experiments.reproduction.recipe import Recipe, path_settings, planner_jobs
+from influpath.experiments.reproduction.recipe import Recipe, planner_jobs, table_settings
 from influpath.experiments.result import COMPARED, paired_differences, planner_figures
 from influpath.experiments.run import NEUTRAL
 from influpath.experiments.training_jobs import TrainingJob
@@ -47,10 +47,7 @@ class Table3(Recipe):
 
     def settings(self, config: ReproductionConfig) -> dict[str, Any]:
         """See ``Recipe.settings``."""
-        return {
-            **path_settings(config, *config.planners),
-            "subset_planners": list(config.subset_planners),
-        }
+        return table_settings(config)
 
     def jobs(self, bench: Bench) -> list[TrainingJob]:
         """See ``Recipe.jobs``."""
