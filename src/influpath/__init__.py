@@ -21,16 +21,21 @@ if TYPE_CHECKING:
     from influpath.errors import InfluPathError
     from influpath.evaluation import calibrate, evaluate, evaluate_judges, sample_pairs
     from influpath.irn.model import IRN
+    from influpath.planning.aims import Aim, aim, rate_pairs
     from influpath.planning.algorithm import plan
+    from influpath.planning.audience import audience
     from influpath.planning.bridge import BridgePlanner
     from influpath.planning.dijkstra import DijkstraPlanner
     from influpath.planning.direct import DirectPlanner
+    from influpath.planning.feasibility import Feasibility
     from influpath.planning.ipg import IPGPlanner
     from influpath.planning.irn import IRNPlanner
     from influpath.planning.lookahead import LookaheadPlanner
     from influpath.planning.mst import MSTPlanner
+    from influpath.planning.objectives import Objective
     from influpath.planning.oracle import OraclePlanner
     from influpath.planning.paths import Paths
+    from influpath.planning.reasons import explain
     from influpath.planning.rec2inf import Rec2InfPlanner
     from influpath.planning.vanilla import VanillaPlanner
     from influpath.recommenders.bert4rec import BERT4Rec
@@ -56,16 +61,23 @@ _HOMES = {
     "evaluate_judges": "evaluation",
     "sample_pairs": "evaluation",
     "IRN": "irn.model",
+    "Aim": "planning.aims",
+    "aim": "planning.aims",
+    "rate_pairs": "planning.aims",
     "plan": "planning.algorithm",
+    "audience": "planning.audience",
     "BridgePlanner": "planning.bridge",
     "DijkstraPlanner": "planning.dijkstra",
     "DirectPlanner": "planning.direct",
     "IPGPlanner": "planning.ipg",
+    "Feasibility": "planning.feasibility",
     "IRNPlanner": "planning.irn",
     "LookaheadPlanner": "planning.lookahead",
     "MSTPlanner": "planning.mst",
+    "Objective": "planning.objectives",
     "OraclePlanner": "planning.oracle",
     "Paths": "planning.paths",
+    "explain": "planning.reasons",
     "Rec2InfPlanner": "planning.rec2inf",
     "VanillaPlanner": "planning.vanilla",
     "BERT4Rec": "recommenders.bert4rec",
@@ -82,18 +94,21 @@ __all__ = [
     "BPR",
     "IRN",
     "POP",
+    "Aim",
     "BERT4Rec",
     "BridgePlanner",
     "Caser",
     "Dataset",
     "DijkstraPlanner",
     "DirectPlanner",
+    "Feasibility",
     "GRU4Rec",
     "IPGPlanner",
     "IRNPlanner",
     "InfluPathError",
     "LookaheadPlanner",
     "MSTPlanner",
+    "Objective",
     "OraclePlanner",
     "Paths",
     "Rec2InfPlanner",
@@ -102,13 +117,17 @@ __all__ = [
     "Split",
     "TransRec",
     "VanillaPlanner",
+    "aim",
+    "audience",
     "calibrate",
     "evaluate",
     "evaluate_judges",
+    "explain",
     "leave_last_out",
     "load_dataset",
     "load_model",
     "plan",
+    "rate_pairs",
     "sample_pairs",
 ]
 

@@ -48,7 +48,7 @@ def test_json_has_the_fields_of_the_contract(
     out = tmp_path / "paths.json"
     Outcome("plan", "--model", model, *world, *DIALS, "--pairs", pairs, "--out", out)
     document = json.loads(out.read_text())
-    assert list(document["steps"][0]) == ["pair_id", "step", "item_id", "score"]
+    assert list(document["steps"][0])[:4] == ["pair_id", "step", "item_id", "score"]
     assert list(document["outcomes"][0]) == ["pair_id", "reached", "length"]
 
 

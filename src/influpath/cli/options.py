@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from influpath.cli.errors import guarded
-from influpath.errors import ConfigError, UnknownIdError
+from influpath.errors import ConfigError
 
 if TYPE_CHECKING:
-    from influpath.data import Dataset, IdMap
+    from influpath.data import Dataset
 
 
 @dataclass
@@ -25,6 +25,17 @@ class Settings:
     data_dir: str | None = None
 
 
+ModelFolder = Annotated[
+    Path, typer.Option("--model", metavar="DIR", help="Folder of a trained model.")
+]
+HistoriesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--histories",
+        metavar="FILE",
+        help="Take histories from a CSV or Parquet file: user_id, item_id, timestamp.",
+    ),
+]
 DataDir = Annotated[
     str | None,
     typer.Option(
@@ -120,24 +131,6 @@ def key_values(pairs: list[str] | None, option: str) -> dict[str, str]:
             raise ConfigError(f"{option} {text!r}: must be KEY=VALUE.")
         result[key.strip().replace("-", "_")] = value.strip()
     return result
-
-
-def find_id(ids: "IdMap", text: str) -> Any:
-    """Return the outside id that a text from the command line stands for.
-
-    Raises:
-        UnknownIdError: There is none.
-    """
-    if text in ids:
-        return text
-    try:
-        if int(text) in ids:
-            return int(text)
-    except ValueError:
-        pass
-    raise UnknownIdError(
-        f"{ids.kind} id {text!r} is not in the data; ids look like {ids.ids[0]!r} there."
-    )
 
 
 def histories_of(dataset: "Dataset", whole: bool) -> "Dataset":

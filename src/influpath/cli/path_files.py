@@ -19,32 +19,57 @@ if TYPE_CHECKING:
 logger = logging.getLogger("influpath")
 
 KINDS = (".parquet", ".csv", ".json")
+# What aiming adds to pairs.
+AIMED_COLUMNS = ("feasibility", "reachable", "note")
 
 
-def check_out(path: Path) -> None:
+def check_out(path: Path, what: str) -> None:
     """Check the kind of a file to write, before anything is computed.
+
+    Args:
+        path: The file.
+        what: What is to be written, for the error.
 
     Raises:
         ConfigError: It is none of ``KINDS``.
     """
     if path.suffix not in KINDS:
-        raise ConfigError(f"{path}: paths are written as {', '.join(KINDS)}.")
+        raise ConfigError(f"{path}: {what} are written as {', '.join(KINDS)}.")
 
 
-def write_paths(paths: Paths, path: Path) -> None:
-    """Write paths: the steps, and in JSON the outcomes too, with the field names of the frames."""
-    steps = paths.steps.select(STEP_COLUMNS)
+def write_frame(frame: pl.DataFrame, path: Path) -> None:
+    """Write a frame; in JSON it is a list of rows."""
     if path.suffix == ".json":
-        document = {
-            "steps": steps.to_dicts(),
-            "outcomes": paths.outcomes.select(OUTCOME_COLUMNS).to_dicts(),
-        }
+        write_text(path, json.dumps(frame.to_dicts(), ensure_ascii=False) + "\n")
+        return
+    with atomic_path(path) as temporary:
+        if path.suffix == ".csv":
+            frame.write_csv(temporary)
+        else:
+            frame.write_parquet(temporary, compression="zstd")
+
+
+def write_paths(paths: Paths, path: Path, pairs: pl.DataFrame) -> None:
+    """Write paths: the steps, and in JSON the outcomes too, with the field names of the frames.
+
+    Where the pairs have feasibilities, these are part of the outcomes, and CSV and Parquet have a
+    second file for them, ``NAME-outcomes``.
+    """
+    aimed = [name for name in AIMED_COLUMNS if name in pairs.columns]
+    outcomes = paths.outcomes.select(OUTCOME_COLUMNS)
+    if aimed:
+        own = pairs.select("pair_id", "user_id", "objective_id", *aimed)
+        outcomes = own.join(outcomes, on="pair_id", maintain_order="left")
+    if path.suffix == ".json":
+        document = {"steps": paths.steps.to_dicts(), "outcomes": outcomes.to_dicts()}
         write_text(path, json.dumps(document, ensure_ascii=False) + "\n")
-    elif path.suffix == ".csv":
-        with atomic_path(path) as temporary:
-            steps.write_csv(temporary)
+        return
+    if path.suffix == ".csv":
+        write_frame(paths.steps, path)
     else:
         paths.write(path)
+    if aimed:
+        write_frame(outcomes, path.with_name(f"{path.stem}-outcomes{path.suffix}"))
 
 
 def read_paths(path: Path, pairs: pl.DataFrame, items: IdMap) -> Paths:

@@ -6,18 +6,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from influpath.cli.objective_options import (
+    CategoryObjective,
+    FeasibilityFolder,
+    ItemObjective,
+    MinimumFeasibility,
+    SetObjective,
+    feasibility_of,
+    objective_of,
+)
 from influpath.cli.options import (
     DataDir,
     DataOption,
+    HistoriesFile,
     ItemColumn,
+    ModelFolder,
     Preset,
     Role,
     TimestampColumn,
     UserColumn,
     WholeHistory,
     data_dir_of,
-    find_id,
-    histories_of,
     key_values,
     source_options,
 )
@@ -28,6 +37,8 @@ if TYPE_CHECKING:
 
     from influpath.data import Dataset
     from influpath.planning.base import Planner
+    from influpath.planning.feasibility import Feasibility
+    from influpath.planning.objectives import Objective
     from influpath.recommenders.base import Recommender
 
 logger = logging.getLogger("influpath")
@@ -35,6 +46,7 @@ logger = logging.getLogger("influpath")
 EXAMPLES = (
     "influpath plan --model runs/demo/models/model-irn-... --data simulated --user u00001 "
     "--objective i0042 --guidance 4 --pace 3 --floor 50",
+    "influpath plan --model irn/ --data ml-1m --user 17 --category Drama",
     "influpath plan --model irn/ --data ml-1m --pairs pairs.csv --out paths.parquet",
     "influpath plan --model irn/ --histories histories.csv --pairs pairs.csv --out paths.json",
 )
@@ -44,9 +56,7 @@ SHOWN = 10
 
 def plan(
     context: typer.Context,
-    model: Annotated[
-        Path, typer.Option("--model", metavar="DIR", help="Folder of a trained model.")
-    ],
+    model: ModelFolder,
     planner: Annotated[
         str | None,
         typer.Option(
@@ -59,24 +69,22 @@ def plan(
         str | None,
         typer.Option("--data", metavar="SOURCE", help="Take histories and titles from a dataset."),
     ] = None,
-    histories: Annotated[
-        Path | None,
-        typer.Option(
-            "--histories",
-            metavar="FILE",
-            help="Take histories from a CSV or Parquet file: user_id, item_id, timestamp.",
-        ),
-    ] = None,
+    histories: HistoriesFile = None,
     pairs: Annotated[
         Path | None,
         typer.Option(
             "--pairs", metavar="FILE", help="CSV or Parquet: pair_id, user_id, objective_id."
         ),
     ] = None,
-    user: Annotated[str | None, typer.Option("--user", help="One user, with --objective.")] = None,
-    objective: Annotated[
-        str | None, typer.Option("--objective", help="The item to lead the user to.")
+    user: Annotated[
+        list[str] | None,
+        typer.Option("--user", help="A user, with an objective.  May be repeated."),
     ] = None,
+    objective: ItemObjective = None,
+    objective_set: SetObjective = None,
+    category: CategoryObjective = None,
+    feasibility: FeasibilityFolder = None,
+    minimum: MinimumFeasibility = None,
     guidance: Annotated[
         str | None,
         typer.Option(
@@ -101,6 +109,12 @@ def plan(
         Path | None,
         typer.Option("--out", metavar="FILE", help="Write the paths: .parquet, .csv or .json."),
     ] = None,
+    reasons: Annotated[
+        bool,
+        typer.Option(
+            "--reasons/--no-reasons", help="Say why each item is there; without, it is faster."
+        ),
+    ] = True,
     preset: Preset = "clean",
     whole_history: WholeHistory = False,
     role: Role = "report",
@@ -110,46 +124,62 @@ def plan(
     data_option: DataOption = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Plan influence paths: for one user and objective, or for a file of pairs."""
-    from influpath.cli.path_files import check_out, history_dataset, write_paths
+    """Plan influence paths: for users and an objective, or for a file of pairs.
+
+    Where the model's folder has a feasibility, each objective has one, and users who cannot be led
+    there get no path but the reason.
+    """
+    from influpath.cli.path_files import check_out, write_paths
     from influpath.cli.show import path_table, show
-    from influpath.data import SOURCES, load_dataset, read_log
+    from influpath.cli.sources import known_histories
     from influpath.planning.algorithm import plan as plan_paths
+    from influpath.planning.paths import Paths
+    from influpath.planning.reasons import explain
     from influpath.registry import load_model
 
     if out is not None:
-        check_out(out)
+        check_out(out, "paths")
     trained = load_model(model)
     columns = source_options(user_column, item_column, timestamp_column)
-    dataset = None
-    if source is not None:
-        # With --histories, the column names are those of that file.
-        own = columns if histories is None or source not in SOURCES else {}
-        options = {**own, **key_values(data_option, "--data-option")}
-        dataset = load_dataset(source, preset, data_dir_of(context, data_dir), **options)
-    if histories is not None:
-        known = history_dataset(read_log(str(histories), **columns), trained, dataset)
-    elif dataset is not None:
-        known = histories_of(dataset, whole_history)
-    else:
-        raise ConfigError("say whose histories: --data SOURCE or --histories FILE.")
-    wanted = wanted_pairs(known, pairs, user, objective, role)
+    known, learned_from = known_histories(
+        trained,
+        source,
+        histories,
+        columns,
+        preset=preset,
+        data_dir=data_dir_of(context, data_dir),
+        data_option=data_option,
+        whole=whole_history,
+    )
+    target = objective_of(objective, objective_set, category, known)
     dials: dict[str, Any] = {"guidance": guidance, "pace": pace, "floor": floor, "w_t": w_t, "k": k}
     dials = {name: value for name, value in dials.items() if value is not None}
-    learned_from = known if dataset is None else histories_of(dataset, whole_history)
-    chosen = make(trained, learned_from, planner, {**dials, **key_values(dial, "--dial")})
+    dials |= key_values(dial, "--dial")
+    calibrated = feasibility_of(model, feasibility)
+    wanted = wanted_pairs(trained, known, pairs, user, target, role, calibrated, minimum)
+    chosen = make(trained, learned_from, planner, dials)
+    if calibrated is not None:
+        calibrated.warn_if_other(chosen.label, chosen.config, max_length)
     planned = plan_paths(chosen, wanted, known, max_length)
+    if reasons:
+        planned = Paths(explain(trained, wanted, planned, known), planned.outcomes)
     if out is not None:
-        write_paths(planned, out)
+        write_paths(planned, out, wanted)
         reached = int(planned.outcomes["reached"].sum())
-        typer.echo(
-            f"{out}: {wanted.height} path(s) by {chosen.label}, {reached} with the objective."
-        )
+        typer.echo(f"{out}: {said_of(wanted)} by {chosen.label}, {reached} with the objective.")
         return
     for row in wanted.head(SHOWN).iter_rows(named=True):
         show(path_table(known, row, planned, chosen.label))
     if wanted.height > SHOWN:
         typer.echo(f"and {wanted.height - SHOWN} more; write all to a file with --out.")
+
+
+def said_of(pairs: "pl.DataFrame") -> str:
+    """Return how many paths there are, and how many objectives are not reachable."""
+    if "reachable" not in pairs.columns or pairs["reachable"].all():
+        return f"{pairs.height} path(s)"
+    reachable = int(pairs["reachable"].sum())
+    return f"{reachable} path(s), {pairs.height - reachable} objective(s) not reachable,"
 
 
 def make(
@@ -179,26 +209,39 @@ def make(
 
 
 def wanted_pairs(
-    known: "Dataset", pairs: Path | None, user: str | None, objective: str | None, role: str
+    model: "Recommender",
+    known: "Dataset",
+    pairs: Path | None,
+    users: list[str] | None,
+    objective: "Objective | None",
+    role: str,
+    feasibility: "Feasibility | None",
+    minimum: float | None,
 ) -> "pl.DataFrame":
-    """Return the pairs to plan for.
+    """Return the pairs to plan for, with the feasibility of each where that is known.
 
     Raises:
-        ConfigError: Neither a file nor one user and one objective was given, or both were.
+        ConfigError: Neither a file nor users and an objective were given, or both were; or a least
+            feasibility without any.
     """
-    import polars as pl
-
     from influpath.cli.path_files import pairs_of_role
     from influpath.evaluation import read_pairs
+    from influpath.planning.aims import aim, rate_pairs
+    from influpath.planning.feasibility import MINIMUM
 
-    if pairs is not None and user is None and objective is None:
-        return pairs_of_role(read_pairs(pairs, known), role, pairs)
-    if pairs is not None or user is None or objective is None:
-        raise ConfigError("give either --pairs FILE, or both --user ID and --objective ID.")
-    return pl.DataFrame(
-        {
-            "pair_id": [0],
-            "user_id": [find_id(known.users, user)],
-            "objective_id": [find_id(known.items, objective)],
-        }
-    )
+    if minimum is not None and feasibility is None:
+        raise ConfigError(
+            "--min-feasibility needs a feasibility: make it with `influpath feasibility`, or give "
+            "its folder as --feasibility."
+        )
+    least = MINIMUM if minimum is None else minimum
+    if pairs is not None and not users and objective is None:
+        read = pairs_of_role(read_pairs(pairs, known), role, pairs)
+        return read if feasibility is None else rate_pairs(model, read, known, feasibility, least)
+    if pairs is not None or not users or objective is None:
+        raise ConfigError(
+            "give either --pairs FILE, or both --user ID and --objective ID (or --objective-set "
+            "IDS, or --category NAME)."
+        )
+    ids = [known.users.find(user) for user in users]
+    return aim(model, objective, known, feasibility, ids, least)

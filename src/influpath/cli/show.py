@@ -10,6 +10,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from influpath.data import Dataset
     from influpath.experiments.verify import Check
     from influpath.planning.paths import Paths
@@ -143,29 +145,85 @@ def next_item_table(document: Mapping[str, Any]) -> Table:
 
 
 def path_table(known: "Dataset", pair: Mapping[str, Any], paths: "Paths", label: str) -> Table:
-    """Return one influence path, from the last history items to the objective."""
+    """Return one influence path, from the last history items to the objective, with its reasons.
+
+    Args:
+        known: Histories and titles.
+        pair: A row of the pairs, perhaps with its feasibility.
+        paths: Of all pairs, perhaps with reasons.
+        label: The planner.
+    """
     user, objective = pair["user_id"], pair["objective_id"]
-    steps = _path_of(paths, pair["pair_id"])
-    reached = bool(steps) and steps[-1][0] == objective
-    table = Table(
-        title=f"{label}: user {user} to {known.title(objective)}"
-        + ("" if reached else " (not reached)"),
-        title_justify="left",
-    )
+    steps = paths.steps.filter(paths.steps["pair_id"] == pair["pair_id"]).sort("step")
+    reached = bool(steps.height) and steps["item_id"][-1] == objective
+    explained = "reason" in steps.columns and bool(steps.height)
+    table = Table(title=_path_title(known, pair, label, reached), title_justify="left")
     table.add_column("step", justify="right")
     for name in ("item", "title", "genres"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     table.add_column("score", justify="right")
+    if explained:
+        table.add_column("why", overflow="fold")
     history = known.items.decode(known.sequences.row(int(known.rows_of([user])[0])))
     for item in history[-TAIL:]:
-        table.add_row("history", *_described(known, item), "")
+        table.add_row("history", *_described(known, item))
     table.add_section()
-    for number, (item, score) in enumerate(steps, start=1):
-        mark = "objective" if item == objective else str(number)
-        table.add_row(mark, *_described(known, item), f"{score:.2f}")
-    if not reached:
+    for step in steps.iter_rows(named=True):
+        item = step["item_id"]
+        mark = "objective" if item == objective else str(step["step"])
+        why = [step["reason"]] if explained else []
+        table.add_row(mark, *_described(known, item), f"{step['score']:.2f}", *why)
+    if not reached and objective is not None:
         table.add_section()
-        table.add_row("objective", *_described(known, objective), "")
+        table.add_row("objective", *_described(known, objective))
+    return table
+
+
+def audience_table(known: "Dataset", ranked: "pl.DataFrame", title: str) -> Table:
+    """Return the users who can be led to an objective, the most feasible first."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("rank", justify="right")
+    for name in ("user", "item", "title"):
+        table.add_column(name, overflow="fold")
+    table.add_column("feasibility", justify="right")
+    table.add_column("", overflow="fold")
+    for row in ranked.iter_rows(named=True):
+        item = row["item_id"]
+        table.add_row(
+            str(row["rank"]),
+            str(row["user_id"]),
+            "" if item is None else str(item),
+            "" if item is None else known.title(item),
+            f"{row['feasibility']:.3f}",
+            row["note"] or "",
+        )
+    return table
+
+
+def reliability_table(document: Mapping[str, Any]) -> Table:
+    """Return how far a feasibility can be trusted: on whom, and under which judge."""
+    meant = document["feasibility"]["calibrated_to"]
+    table = Table(
+        title=f"{document['name']}: feasibility of {meant['planner']}, fitted to "
+        f"{meant['pairs']:,} pairs of dial users under {meant['judge']}",
+        title_justify="left",
+    )
+    for name in ("checked on", "n", "predicted", "accepted", "ECE", "Brier", "AUC"):
+        table.add_column(name, justify="left" if name == "checked on" else "right")
+    rows = {f"report pairs, {meant['judge']}": document["report"]}
+    if document["chosen_members"] is not None:
+        rows["best members of categories"] = document["chosen_members"]
+    rows |= {f"subset, {judge}": row for judge, row in document["subset_by_judge"].items()}
+    for name, row in rows.items():
+        table.add_row(
+            name,
+            f"{row['n']:,}",
+            f"{row['predicted']:.3f}",
+            _cell(row["happened"], 3, " "),
+            f"{row['ece']:.3f} ({row['ece_by_chance']:.3f} by chance)",
+            _cell(row["brier"], 3, " "),
+            "-" if row["auc"] is None else f"{row['auc']:.3f}",
+        )
     return table
 
 
@@ -191,10 +249,16 @@ def facts_table(facts: Mapping[str, Mapping[str, Any]]) -> Table:
     return table
 
 
-def _path_of(paths: "Paths", pair_id: int) -> list[tuple[Any, float]]:
-    steps = paths.steps
-    rows = steps.filter(steps["pair_id"] == pair_id).sort("step")
-    return list(zip(rows["item_id"].to_list(), rows["score"].to_list(), strict=True))
+def _path_title(known: "Dataset", pair: Mapping[str, Any], label: str, reached: bool) -> str:
+    """Return what heads a path: the planner, from whom to where, and how feasible that is."""
+    objective, feasibility = pair["objective_id"], pair.get("feasibility")
+    title = f"{label}: user {pair['user_id']}"
+    title += "" if objective is None else f" to {known.title(objective)}"
+    if feasibility is not None and objective is not None:
+        title += f", feasibility {feasibility:.3f}"
+    if not pair.get("reachable", True):
+        return f"{title} (not reachable: {pair['note']})"
+    return title if reached else f"{title} (not reached)"
 
 
 def _described(known: "Dataset", item: Any) -> tuple[str, str, str]:

@@ -10,9 +10,11 @@ import numpy as np
 import polars as pl
 import torch
 
+from influpath.data.categories import Categories
 from influpath.data.ids import IdMap
+from influpath.data.near_matches import near_matches
 from influpath.data.sequences import IntArray, Sequences
-from influpath.errors import DataError, ModelFileError
+from influpath.errors import DataError, ModelFileError, UnknownIdError
 from influpath.files import (
     atomic_path,
     read_json,
@@ -68,6 +70,11 @@ class Dataset:
         """Interactions per item number, int64 [items + 1]; entry 0 (padding) is 0."""
         return self.sequences.counts(len(self.items))
 
+    @cached_property
+    def categories(self) -> Categories:
+        """The categories of the catalogue (its genres or tags) and their members."""
+        return Categories.of(self.catalogue)
+
     def stats(self) -> dict[str, int | float]:
         """Return the counts of the paper's Table I."""
         users, items, interactions = len(self.users), len(self.items), len(self.sequences.values)
@@ -89,6 +96,27 @@ class Dataset:
         number = int(self.items.encode([item_id])[0])
         genres = self.catalogue["genres"][number - 1]
         return [] if genres is None else list(genres)
+
+    def find_item(self, item: Hashable) -> Any:
+        """Return the item id that a value from outside stands for; see ``IdMap.find``.
+
+        Raises:
+            UnknownIdError: There is none; names items whose titles or ids are like it.
+        """
+        try:
+            return self.items.find(item)
+        except UnknownIdError:
+            titles = self.catalogue["title"].cast(pl.String)
+            alike = near_matches(str(item), titles.drop_nulls())
+            if not alike:
+                raise
+            rows = [titles.index_of(title) for title in alike]
+        found = " or ".join(
+            f"{self.items.ids[row]!r} ({title})"
+            for row, title in zip(rows, alike, strict=True)
+            if row is not None
+        )
+        raise UnknownIdError(f"item id {item!r} is not in the data; did you mean {found}?")
 
     def rows_of(self, user_ids: Iterable[Any]) -> IntArray:
         """Return the sequence rows of users.

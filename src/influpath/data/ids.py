@@ -1,11 +1,13 @@
 """Maps between ids from outside (any hashable value) and contiguous numbers inside."""
 
 from collections.abc import Hashable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from influpath.data.near_matches import did_you_mean
 from influpath.errors import UnknownIdError
 
 MISSING = -1
@@ -63,6 +65,26 @@ class IdMap:
                 f"dataset the model was trained on (for example {self.ids[0]!r})."
             )
         return numbers
+
+    def find(self, outside: Any) -> Any:
+        """Return the id that a value from outside stands for: itself, or a number written as text.
+
+        Raises:
+            UnknownIdError: There is none; names some that are spelled alike.
+        """
+        readings = [outside]
+        if isinstance(outside, int):
+            readings.append(str(outside))
+        elif isinstance(outside, str):
+            with suppress(ValueError):
+                readings.append(int(outside))
+        for reading in readings:
+            if reading in self:
+                return reading
+        hint = did_you_mean(
+            str(outside), map(str, self.ids), f"ids look like {self.ids[0]!r} there."
+        )
+        raise UnknownIdError(f"{self.kind} id {outside!r} is not in the data; {hint}")
 
     def decode(self, numbers: np.ndarray[Any, Any]) -> list[Any]:
         """Return the outside ids of numbers (which must be in range)."""

@@ -31,6 +31,7 @@ from influpath.evaluation.pairs import (
 )
 from influpath.evaluation.path_rows import PlannedPaths
 from influpath.evaluation.ranks import ranks_from_scores
+from influpath.evaluation.reliability import Reliability, reliability
 from influpath.evaluation.stepwise import stepwise
 from influpath.evaluation.strata import (
     Strata,
@@ -52,6 +53,7 @@ __all__ = [
     "JudgesEvaluation",
     "Metric",
     "PlannedPaths",
+    "Reliability",
     "Strata",
     "Stratum",
     "bootstrap_mean",
@@ -74,6 +76,7 @@ __all__ = [
     "paired_difference",
     "ranks_from_scores",
     "read_pairs",
+    "reliability",
     "sample_pairs",
     "stepwise",
     "stratify",

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from influpath.data.sequences import IntArray, Sequences
 from influpath.data.splits import Split
+from influpath.evaluation.reliability import BINS, equal_bins, error_over_bins
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.validation import Validation
 
-# The temperatures tried, and how many predictions share a bin of the calibration error.
+# The temperatures tried.
 LOWEST, HIGHEST = 0.2, 5.0
-BINS = 10
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,6 @@ def calibration_error(
     """
     log_prob_RK, item_RK = log_probs_RI.topk(min(k, log_probs_RI.shape[1]), dim=1)
     hit_RK = item_RK == torch.from_numpy(targets_R)[:, None] - 1
-    order = torch.argsort(log_prob_RK.flatten(), stable=True)
-    probability = log_prob_RK.flatten()[order].exp().double().numpy()
-    hit = hit_RK.flatten()[order].double().numpy()
-    edges = np.linspace(0, len(hit), min(bins, len(hit)) + 1).astype(int)
-    sizes = np.diff(edges)
-    gaps = np.add.reduceat(probability - hit, edges[:-1]) / sizes
-    return float(np.average(np.abs(gaps), weights=sizes))
+    probability = log_prob_RK.flatten().exp().double().numpy()
+    hit = hit_RK.flatten().double().numpy()
+    return error_over_bins(probability, hit, equal_bins(probability, bins))

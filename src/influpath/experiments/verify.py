@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from influpath.data import leave_last_out, load_dataset
+from influpath.data import Dataset, leave_last_out, load_dataset
 from influpath.data.sequences import IntArray
 from influpath.errors import ResultError
 from influpath.evaluation import fixed_subset, judge_paths, next_item_ranks, read_pairs, with_role
 from influpath.evaluation.judging import Judgement
+from influpath.evaluation.metrics import accepted_success
+from influpath.evaluation.reliability import reliability
 from influpath.evaluation.table import summarise
+from influpath.experiments import feasibility
 from influpath.experiments.config import RunConfig
 from influpath.experiments.judge_tables import judge_tables, rate
 from influpath.experiments.result import (
@@ -65,12 +68,16 @@ def verify_result(path: str | Path, data_dir: str | None = None) -> list[Check]:
     """
     path = Path(path)
     document = read_json(path, ResultError)
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    kind = document.get("format") if isinstance(document, dict) else None
+    if kind not in (FORMAT, feasibility.FORMAT):
         raise ResultError(f"{path}: is not a result of this version of influpath.")
     beside = path.with_suffix("")
-    check_files(document, beside)
     try:
-        recomputed = recompute(document, beside, data_dir)
+        if kind == FORMAT:
+            check_files(document, beside)
+            recomputed = recompute(document, beside, data_dir)
+        else:
+            recomputed = {"report": report_reliability(document, path, data_dir)}
         return list(compare(document, recomputed))
     except KeyError as cause:
         raise ResultError(f"{path}: the key {cause} is missing; the file is damaged.") from None
@@ -93,17 +100,7 @@ def check_files(document: dict[str, Any], beside: Path) -> None:
 def recompute(document: dict[str, Any], beside: Path, data_dir: str | None) -> dict[str, Any]:
     """Return the figures of a result, computed anew."""
     config = RunConfig.parse(document["config"], "config of the result")
-    dataset = load_dataset(
-        config.data.source,
-        preset=config.data.preset,
-        data_dir=data_dir,
-        **config.data.options,
-    )
-    if dataset.fingerprint != document["data"]["fingerprint"]:
-        raise ResultError(
-            f"the result is of other data than {dataset.name} at hand (their fingerprints differ); "
-            "use the same files and preset."
-        )
+    dataset = dataset_of(config, document, data_dir)
     split = leave_last_out(dataset)
     judge = load_model(beside / "judge")
     pairs = read_pairs(beside / "pairs.csv", split.train)
@@ -136,6 +133,39 @@ def recompute(document: dict[str, Any], beside: Path, data_dir: str | None) -> d
         "stepwise": step_rows(judgements, config),
         **judge_tables(rate(judges, config.planners, paths_of, subset, split, config.seed)),
     }
+
+
+def report_reliability(
+    document: dict[str, Any], path: Path, data_dir: str | None
+) -> dict[str, Any]:
+    """Return the reliability of a feasibility on report pairs, their outcomes judged anew."""
+    config = RunConfig.parse(document["config"], "config of the result")
+    split = leave_last_out(dataset_of(config, document, data_dir))
+    run = path.parent / document["run"]
+    planner = document["feasibility"]["calibrated_to"]["planner"]
+    report = with_role(read_pairs(run / "pairs.csv", split.train), "report")
+    paths = Paths.read(paths_file(run, planner), report)
+    judgement = judge_paths(load_model(run / "judge"), report, paths, split.train)
+    accepted_P = accepted_success(judgement, feasibility.ACCEPTED_RANK)
+    predicted = pl.read_parquet(path.with_suffix("") / feasibility.PREDICTIONS)
+    joined = report.join(predicted, on="pair_id", how="left", maintain_order="left")
+    return reliability(joined["feasibility"].to_numpy(), accepted_P, document["seed"]).to_dict()
+
+
+def dataset_of(config: RunConfig, document: dict[str, Any], data_dir: str | None) -> Dataset:
+    """Load the data of a result.
+
+    Raises:
+        ResultError: The data at hand are others.
+    """
+    data = config.data
+    dataset = load_dataset(data.source, preset=data.preset, data_dir=data_dir, **data.options)
+    if dataset.fingerprint != document["data"]["fingerprint"]:
+        raise ResultError(
+            f"the result is of other data than {dataset.name} at hand (their fingerprints differ); "
+            "use the same files and preset."
+        )
+    return dataset
 
 
 def compare(recorded: Any, recomputed: Any, key: str = "") -> Iterator[Check]:

@@ -137,6 +137,11 @@ class IRN(Recommender):
             ).view(column_BK.shape)
         return result_BK
 
+    def item_vectors(self) -> Tensor:
+        """Return the output projection, [I, D]: the item embeddings where the two are tied."""
+        self.items  # noqa: B018 - raises where the model is not trained
+        return self.module.output()[0].detach()
+
     def impressionability(self) -> Tensor:
         """Return r_u of every user the model was trained on (formula 5), [users]."""
         self.items  # noqa: B018 - raises where the model is not trained

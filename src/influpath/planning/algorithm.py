@@ -31,7 +31,8 @@ def plan(
 
     Args:
         planner: Picks the items.
-        pairs: Frame ``pair_id, user_id, objective_id`` (other columns are ignored).
+        pairs: Frame ``pair_id, user_id, objective_id``.  Where it has a column ``reachable`` (see
+            ``aim``), a pair for which that is False gets no path; other columns are ignored.
         histories: The history s_h of each user: a dataset (usually ``split.train``), or outside
             item ids by user id.
         max_length: M, the most items of a path.
@@ -56,10 +57,11 @@ def plan(
         raise DataError("pairs: pair_id holds something else than whole numbers; number the pairs.")
     if pairs["pair_id"].n_unique() != pairs.height:
         raise DataError("pairs: pair_id holds a value more than once; give each pair its own.")
-    known, objectives, users = encode_pairs(planner, pairs, histories)
+    planned = pairs.filter("reachable") if "reachable" in pairs.columns else pairs
+    known, objectives, users = encode_pairs(planner, planned, histories)
     frames = []
-    for start in range(0, pairs.height, batch_size):
-        rows = np.arange(start, min(start + batch_size, pairs.height))
+    for start in range(0, planned.height, batch_size):
+        rows = np.arange(start, min(start + batch_size, planned.height))
         batch = PlanBatch(
             users_B=users[rows],
             histories=known.take(rows),
@@ -67,10 +69,9 @@ def plan(
             max_length=max_length,
             items=len(planner.items),
         )
-        ids = pairs["pair_id"].to_numpy()[rows].astype(np.int64)
+        ids = planned["pair_id"].to_numpy()[rows].astype(np.int64)
         frames.append(run_batch(planner, batch, ids))
-    steps = pl.concat(frames) if frames else PathRecorder(np.empty(0, np.int64)).frame([], [], [])
-    return Paths.from_steps(steps, pairs)
+    return Paths.from_steps(pl.concat(frames) if frames else no_steps(planner.items), pairs)
 
 
 def run_batch(planner: Planner, batch: PlanBatch, pair_ids: IntArray) -> pl.DataFrame:
@@ -100,13 +101,17 @@ def run_batch(planner: Planner, batch: PlanBatch, pair_ids: IntArray) -> pl.Data
             if not len(left):
                 break
     if not rows:
-        # Empty, but of the types that other batches have.
-        none = np.empty(0, dtype=np.int64)
-        rows, items = [none], [planner.items.series("item_id", none)]
-        scores = [np.empty(0, dtype=np.float32)]
+        return no_steps(planner.items)
     # Recorded under the row's place, so that the order of pairs survives sorting.
     frame = PathRecorder(np.arange(len(pair_ids))).frame(rows, items, scores)
     return frame.with_columns(pair_id=pl.Series(pair_ids)[frame["pair_id"]])
+
+
+def no_steps(items: IdMap) -> pl.DataFrame:
+    """Return the steps of no path, of the types that other steps have."""
+    none = np.empty(0, dtype=np.int64)
+    score = np.empty(0, dtype=np.float32)
+    return PathRecorder(none).frame([none], [items.series("item_id", none)], [score])
 
 
 def encode_pairs(
@@ -115,17 +120,7 @@ def encode_pairs(
     """Return histories, objectives and users of pairs in the planner's numbers."""
     user_ids = pairs["user_id"].to_list()
     objectives = planner.items.encode(pairs["objective_id"].to_list())
-    if isinstance(histories, Dataset):
-        known = recode(
-            histories.sequences.take(histories.rows_of(user_ids)), histories.items, planner.items
-        )
-    else:
-        missing = [user for user in user_ids if user not in histories]
-        if missing:
-            raise UnknownIdError(
-                f"{len(missing)} user(s) of the pairs have no history, {missing[0]!r} for example."
-            )
-        known = Sequences.from_rows([planner.items.encode(histories[user]) for user in user_ids])
+    known = known_items(user_ids, histories, planner.items)
     inside = known.contains(objectives)
     if inside.any():
         row = int(np.flatnonzero(inside)[0])
@@ -137,6 +132,23 @@ def encode_pairs(
     if planner.users is not None:
         users = planner.users.encode(user_ids, unknown="mark")
     return known, objectives, users
+
+
+def known_items(user_ids: list[Any], histories: Histories, items: IdMap) -> Sequences:
+    """Return the histories of users in the numbers of a catalogue, one row per user.
+
+    Raises:
+        UnknownIdError: A user has no history, or an item is not in the catalogue.
+    """
+    if isinstance(histories, Dataset):
+        found = histories.sequences.take(histories.rows_of(user_ids))
+        return recode(found, histories.items, items)
+    missing = [user for user in user_ids if user not in histories]
+    if missing:
+        raise UnknownIdError(
+            f"{len(missing)} user(s) of the pairs have no history, {missing[0]!r} for example."
+        )
+    return Sequences.from_rows([items.encode(histories[user]) for user in user_ids])
 
 
 def recode(sequences: Sequences, given: IdMap, wanted: IdMap) -> Sequences:

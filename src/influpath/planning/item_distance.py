@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 
@@ -67,18 +66,13 @@ def genre_vectors(dataset: Dataset, items: IdMap) -> Tensor:
         ConfigError: The dataset has no genres, or lacks an item.
     """
     rows = rows_of_items(dataset, items)
-    genres = dataset.catalogue["genres"]
-    named = pl.DataFrame({"row": np.arange(len(genres)), "genre": genres.cast(pl.List(pl.String))})
-    named = named.explode("genre").drop_nulls()
-    if not named.height:
+    categories = dataset.categories
+    if not categories.names:
         raise ConfigError(
             f"the dataset {dataset.name!r} has no genres to measure distances by; choose "
             "distance 'item2vec' or 'own' instead of 'genre'."
         )
-    columns = {genre: column for column, genre in enumerate(named["genre"].unique().sort())}
-    vectors = np.zeros((len(genres), len(columns)), dtype=np.float32)
-    vectors[named["row"].to_numpy(), [columns[genre] for genre in named["genre"]]] = 1
-    return torch.from_numpy(vectors[rows])
+    return torch.from_numpy(categories.vectors()[rows])
 
 
 def item2vec_vectors(dataset: Dataset, items: IdMap, size: int, seed: int) -> Tensor:

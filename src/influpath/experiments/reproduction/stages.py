@@ -12,19 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
 from influpath.environment import hardware, versions
 from influpath.errors import ResultError
-from influpath.experiments.figure_parts import STYLE
 from influpath.experiments.reproduction.bench import Bench, training_seconds
 from influpath.experiments.reproduction.config import ReproductionConfig
 from influpath.experiments.reproduction.recipe import Recipe
 from influpath.experiments.reproduction.spread import spread
+from influpath.experiments.saved_figures import save_figures
 from influpath.experiments.training_jobs import TrainingJob, longest_first, run_jobs
 from influpath.experiments.workspace import input_hash
-from influpath.files import atomic_path, read_json, write_json
+from influpath.files import read_json, write_json
 
 logger = logging.getLogger("influpath")
 
@@ -172,15 +169,5 @@ class Stages:
 
     def draw(self, recipe: Recipe, document: Mapping[str, Any]) -> None:
         """Write the recipe's figure as PNG and SVG, if it has one."""
-        with mpl.rc_context({**STYLE, "svg.hashsalt": recipe.name}):
-            figure = recipe.draw(document)
-            if figure is not None:
-                save_figure(figure, self.path(recipe, ".svg"))
-                save_figure(figure, self.path(recipe, ".png"))
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure whole, with nothing in it that differs from one time to the next."""
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150, metadata=metadata, facecolor="white")
+        paths = self.path(recipe, ".svg"), self.path(recipe, ".png")
+        save_figures(lambda: recipe.draw(document), recipe.name, *paths)

@@ -1,0 +1,210 @@
+"""Why each item of a path is there, in the words of the planner's own model.
+
+Each step has three sorts of reasons: the user may be expected to take it (acceptance), it makes the
+objective more probable (gain), and it is like what came before or like the objective (shared genres
+or tags; nearest neighbours in the model's item embedding).  The judge has no part in it.
+
+Shape suffixes: P pairs, N path items, Q moments (a path of L items has L + 1), C moments of a
+chunk, I catalogue items, E item vector size.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import torch
+from torch import Tensor
+
+from influpath.data.dataset import Dataset
+from influpath.data.ids import IdMap
+from influpath.data.sequences import IntArray, Sequences
+from influpath.planning.algorithm import Histories, known_items
+from influpath.planning.paths import Paths
+from influpath.recommenders.base import Recommender
+from influpath.recommenders.ranking import target_ranks
+
+FloatArray = npt.NDArray[np.float64]
+
+# Beyond so many neighbours an item is not called near.
+NEAR = 20
+# Items compared with the whole catalogue at a time.
+CHUNK = 1024
+
+
+def explain(
+    model: Recommender,
+    pairs: pl.DataFrame,
+    paths: Paths,
+    histories: Histories,
+    catalogue: Dataset | None = None,
+) -> pl.DataFrame:
+    """Return the steps of paths with the reasons for each.
+
+    Args:
+        model: The planner's model, whose probabilities these are.
+        pairs: Frame ``pair_id, user_id, objective_id``.
+        paths: Planned for them.
+        histories: As they were planned from.
+        catalogue: Names genres and titles; ``histories`` where that is a dataset.
+
+    Returns:
+        ``paths.steps`` with these columns more:
+        ``acceptance``: p(item | what came before), from 0 to 1;
+        ``acceptance_rank``: its rank among the items not had or shown before, 1 is best;
+        ``gain``: by how much showing it raises log p(objective), in nats; missing for the
+        objective itself;
+        ``shared_previous``, ``shared_objective``: genres or tags that it has in common with the
+        item before it and with the objective, "|" between them; missing where there are none;
+        ``near_previous``, ``near_objective``: which neighbour of them it is in the model's item
+        embedding, 1 is nearest; missing beyond 20;
+        ``reason``: the same in words.
+
+    Raises:
+        UnknownIdError: A user, or an item of a path, is not there.
+    """
+    steps = paths.steps.join(
+        pairs.select("pair_id", "user_id", "objective_id"), on="pair_id", maintain_order="left"
+    ).sort("pair_id", "step", maintain_order=True)
+    first = steps.unique("pair_id", keep="first", maintain_order=True)
+    known = known_items(first["user_id"].to_list(), histories, model.items)
+    users_P = model.users.encode(first["user_id"].to_list(), unknown="mark")
+    item_N = model.items.encode(steps["item_id"].to_list())
+    lengths_P = steps.group_by("pair_id", maintain_order=True).len()["len"].to_numpy()
+    shown = Sequences.from_lengths(item_N, lengths_P)
+    objective_P = model.items.encode(first["objective_id"].to_list())
+    objective_N = objective_P[shown.row_of_value]
+    previous_N = before_each(known, shown)
+    probability_N, rank_N, gain_N = along_paths(model, known, shown, users_P, objective_P)
+    gain_N[item_N == objective_N] = np.nan
+    described = histories if catalogue is None and isinstance(histories, Dataset) else catalogue
+    vectors_IE = model.item_vectors()
+    with_reasons = steps.with_columns(
+        acceptance=probability_N,
+        acceptance_rank=rank_N,
+        gain=pl.Series(gain_N).fill_nan(None),
+        shared_previous=shared_genres(described, model.items, item_N, previous_N),
+        shared_objective=shared_genres(described, model.items, item_N, objective_N),
+        near_previous=near(vectors_IE, item_N, previous_N),
+        near_objective=near(vectors_IE, item_N, objective_N),
+    )
+    return in_words(with_reasons).drop("user_id", "objective_id")
+
+
+def before_each(known: Sequences, shown: Sequences) -> IntArray:
+    """Return the item before each path item: the last history item, then the path's; int64 [N]."""
+    previous_N = np.roll(shown.values, 1)
+    filled = shown.lengths > 0
+    previous_N[shown.offsets[:-1][filled]] = known.last()[filled]
+    return previous_N
+
+
+def along_paths(
+    model: Recommender,
+    known: Sequences,
+    shown: Sequences,
+    users_P: IntArray,
+    objective_P: IntArray,
+) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Return p(item), its rank, and the gain in log p(objective) of each path item, [N] each."""
+    whole = known.extend(shown)
+    probability_N = np.zeros(len(shown.values))
+    rank_N = np.zeros(len(shown.values), dtype=np.int64)
+    objective_Q = np.zeros(len(shown.values) + len(shown))
+    with torch.inference_mode():
+        for row_C, step_C, log_probs_CI in model.read_paths(known, shown, users_P):
+            at_Q = shown.offsets[row_C] + row_C + step_C
+            objective_Q[at_Q] = pick(log_probs_CI, objective_P[row_C])
+            going = np.flatnonzero(step_C < shown.lengths[row_C])
+            row_C, step_C, log_probs_CI = row_C[going], step_C[going], log_probs_CI[going]
+            at_N = shown.offsets[row_C] + step_C
+            so_far = whole.slice(row_C, np.zeros_like(row_C), known.lengths[row_C] + step_C)
+            probability_N[at_N] = np.exp(pick(log_probs_CI, shown.values[at_N]))
+            rank_N[at_N] = target_ranks(log_probs_CI, so_far, shown.values[at_N])
+    before_N = np.arange(len(shown.values)) + shown.row_of_value
+    return probability_N, rank_N, objective_Q[before_N + 1] - objective_Q[before_N]
+
+
+def pick(log_probs_CI: Tensor, items_C: IntArray) -> FloatArray:
+    """Return one log-probability per row, float64 [C]."""
+    picked: FloatArray = log_probs_CI.numpy()[np.arange(len(items_C)), items_C - 1].astype(float)
+    return picked
+
+
+def shared_genres(
+    described: Dataset | None, items: IdMap, item_N: IntArray, other_N: IntArray
+) -> pl.Series:
+    """Return the genres that items have in common with others, "|" between them.
+
+    Missing where there are none, where the two are the same item, or where nothing describes them.
+    """
+    none = pl.Series([None] * len(item_N), dtype=pl.String)
+    if described is None or not len(item_N):
+        return none
+    rows = described.items.encode(items.ids, unknown="mark") - 1
+    genres_I = described.catalogue["genres"].cast(pl.List(pl.String)).gather(np.maximum(rows, 0))
+    pairs = pl.DataFrame(
+        {"a": genres_I.gather(item_N - 1), "b": genres_I.gather(np.maximum(other_N, 1) - 1)}
+    )
+    shared = pairs.select(
+        pl.col("a").list.set_intersection("b").list.sort().list.join("|").replace("", None)
+    ).to_series()
+    told = (item_N != other_N) & (other_N > 0)
+    told &= (rows[item_N - 1] >= 0) & (rows[np.maximum(other_N, 1) - 1] >= 0)
+    return shared.zip_with(pl.Series(told), none)
+
+
+def near(vectors_IE: Tensor | None, item_N: IntArray, other_N: IntArray) -> pl.Series:
+    """Return which neighbour of the other item each item is, 1 is nearest.
+
+    Missing beyond ``NEAR``, where the two are the same, or where there are no vectors.
+    """
+    place_N = np.zeros(len(item_N), dtype=np.int64)
+    if vectors_IE is not None and len(item_N):
+        unit_IE = torch.nn.functional.normalize(vectors_IE.float(), dim=1)
+        others, where_N = np.unique(np.maximum(other_N, 1), return_inverse=True)
+        count = min(NEAR, len(unit_IE) - 1)
+        neighbours = np.empty((len(others), count), dtype=np.int64)
+        for start in range(0, len(others), CHUNK):
+            column_C = torch.from_numpy(others[start : start + CHUNK] - 1)
+            nearness_CI = unit_IE[column_C] @ unit_IE.T
+            nearness_CI[torch.arange(len(column_C)), column_C] = -torch.inf
+            top_CK = nearness_CI.topk(count, dim=1).indices
+            neighbours[start : start + CHUNK] = top_CK.numpy() + 1
+        found = neighbours[where_N] == item_N[:, None]
+        place_N = np.where(found.any(1) & (other_N > 0), found.argmax(1) + 1, 0)
+    return pl.Series(place_N).replace(0, None)
+
+
+def in_words(steps: pl.DataFrame) -> pl.DataFrame:
+    """Add the column ``reason``, the other columns in words."""
+    col, lit = pl.col, pl.lit
+    to_objective = col("item_id") == col("objective_id")
+    spread = pl.format("{}% likely, rank {}", (100 * col("acceptance")).round(1), "acceptance_rank")
+    gain = pl.format(
+        "objective {} x as likely", col("gain").exp().round_sig_figs(2).cast(pl.String)
+    )
+    parts = [
+        pl.when(to_objective).then(lit("the objective")),
+        spread,
+        gain,
+        genre_words("shared_objective", "like the objective"),
+        pl.when(col("shared_objective").is_null()).then(
+            genre_words("shared_previous", "like the item before")
+        ),
+        near_words("near_objective", "the objective"),
+        pl.when(col("near_objective").is_null()).then(
+            near_words("near_previous", "the item before")
+        ),
+    ]
+    return steps.with_columns(reason=pl.concat_str(parts, separator="; ", ignore_nulls=True))
+
+
+def genre_words(column: str, like: str) -> pl.Expr:
+    """Return shared genres in words: "Drama, War like the objective"."""
+    return pl.concat_str(
+        pl.col(column).str.replace_all("|", ", ", literal=True), pl.lit(f" {like}")
+    )
+
+
+def near_words(column: str, other: str) -> pl.Expr:
+    """Return a place among neighbours in words: "neighbour 3 of the objective"."""
+    return pl.format(f"neighbour {{}} of {other}", pl.col(column))
