@@ -25,6 +25,13 @@ SHIPPED_DIALS: dict[str, Any] = {
 COMPARED: dict[str, Any] = {
     **{"embedding_size": 64, "blocks": 2, "heads": 2, "max_length": 100, "dropout": 0.2},
 }
+COMPARED_GRU: dict[str, Any] = {"hidden_size": 128, "layers": 1}
+BATCHES = {
+    **{"irn": 10, "plain": 3, "sasrec": 10, "gru4rec": 10, "bert4rec": 10},
+    **{"rectools": 4, "recbole": 2},
+}
+# As in configs/ml-1m.toml, whose judges read windows of 200 items.
+JUDGES: dict[str, dict[str, Any]] = {"sasrec": {}, "bert4rec": {}}
 
 
 class Growth(FrozenConfig):
@@ -38,7 +45,9 @@ class Growth(FrozenConfig):
         base_users: Users where they do not grow.
         base_items: Items where they do not grow.
         base_length: Items per user where it does not grow.
-        batches: Training batches per point, the first of which does not count.
+        batches: Training batches per point, the first of which does not count; fewer, two at
+            least, where ``batches`` x items is above ``work``.
+        work: See ``batches``.
         pairs: Paths planned per point, in one batch.
     """
 
@@ -47,8 +56,9 @@ class Growth(FrozenConfig):
     lengths: tuple[int, ...] = (50, 100, 200, 500)
     base_users: int = Field(default=1_000, ge=1)
     base_items: int = Field(default=2_000, ge=1)
-    base_length: int = Field(default=40, ge=4)
-    batches: int = Field(default=3, ge=2)
+    base_length: int = Field(default=24, ge=20)
+    batches: int = Field(default=20, ge=2)
+    work: int = Field(default=2_000_000, ge=1)
     pairs: int = Field(default=128, ge=1)
 
 
@@ -62,7 +72,8 @@ class BenchConfig(FrozenConfig):
         batches: Training batches measured per round, by system.
         paper_irn: IRN's settings for the comparison at the paper's size.
         shipped_irn: IRN's settings as shipped.
-        compared: SASRec's settings for the comparison with RecTools and RecBole.
+        compared: Size of SASRec and BERT4Rec in the comparison with RecTools and RecBole.
+        compared_gru: What GRU4Rec has instead of blocks and heads.
         judge_settings: Settings of the judges, by name.
         max_length: M.
         plan_pairs: Pairs planned at neutral dials per round; None for one of every user.
@@ -76,20 +87,18 @@ class BenchConfig(FrozenConfig):
         growth: The growth curves.
         reach_hr: HR@10 that a training has to reach.
         reach_minutes: Training time after which a system that has not got there is stopped.
-        reach_epochs: Epochs after which it is.
+        reach_rate: Learning rate there, Adam's usual one and that of the libraries.
     """
 
     repeats: int = Field(default=5, ge=1)
     seed: int = Field(default=0, ge=0)
     matrix_size: int = Field(default=2048, ge=16)
-    batches: dict[str, int] = {
-        **{"irn": 10, "plain": 3, "sasrec": 10, "gru4rec": 40, "bert4rec": 40},
-        **{"rectools": 4, "recbole": 2},
-    }
+    batches: dict[str, int] = BATCHES
     paper_irn: dict[str, Any] = PAPER_IRN
     shipped_irn: dict[str, Any] = SHIPPED_IRN
     compared: dict[str, Any] = COMPARED
-    judge_settings: dict[str, dict[str, Any]] = {"sasrec": {}, "bert4rec": {}}
+    compared_gru: dict[str, Any] = COMPARED_GRU
+    judge_settings: dict[str, dict[str, Any]] = JUDGES
     max_length: int = Field(default=20, ge=1)
     plan_pairs: int | None = Field(default=None, ge=1)
     plan_shipped_pairs: int = Field(default=256, ge=1)
@@ -101,13 +110,13 @@ class BenchConfig(FrozenConfig):
     growth: Growth = Growth()
     reach_hr: float = Field(default=0.25, gt=0, lt=1)
     reach_minutes: float = Field(default=4.0, gt=0)
-    reach_epochs: int = Field(default=200, ge=1)
+    reach_rate: float = Field(default=1e-3, gt=0)
 
 
 QUICK: dict[str, Any] = {
     "repeats": 1,
     "batches": {
-        **{"irn": 4, "plain": 2, "sasrec": 4, "gru4rec": 8, "bert4rec": 8},
+        **{"irn": 4, "plain": 2, "sasrec": 4, "gru4rec": 4, "bert4rec": 4},
         **{"rectools": 2, "recbole": 2},
     },
     "plan_pairs": 512,
@@ -119,7 +128,7 @@ QUICK: dict[str, Any] = {
     "judged_one_by_one": 50,
     "growth": {
         **{"users": (1_000, 10_000), "items": (1_000, 10_000), "lengths": (50, 100)},
-        **{"batches": 2, "pairs": 32},
+        **{"batches": 4, "pairs": 32},
     },
     "reach_minutes": 0.5,
 }

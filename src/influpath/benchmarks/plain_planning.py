@@ -56,9 +56,7 @@ class PlainPlanner:
         """Return the empty slots before the objective when item k is chosen."""
         return (self.max_length - k) // at_step(self.dials.pace, k)
 
-    def scores(
-        self, k: int, known: list[list[int]], goals: list[int], users: list[int]
-    ) -> Tensor:
+    def scores(self, k: int, known: list[list[int]], goals: list[int], users: list[int]) -> Tensor:
         """Return what ranks the next item, [B, I]; items of the row are not left out yet."""
         slots, dials = self.slots(k), self.dials
         guidance = float_at_step(dials.guidance, k, self.max_length)
@@ -108,7 +106,9 @@ class PlainPlanner:
                 scores[column] += weight * (value - now)
         rank = best.index(goal - 1)
         last = k == self.max_length
-        gate = at_step(self.dials.floor, k) or len(best) if last else at_step(self.dials.delivery, k)
+        gate = (
+            at_step(self.dials.floor, k) or len(best) if last else at_step(self.dials.delivery, k)
+        )
         if rank < gate:
             seen = torch.tensor([item - 1 for item in known])
             scores[goal - 1] = scores.index_fill(0, seen, -torch.inf).max() + 1

@@ -28,8 +28,8 @@ class Measure:
 
     Attributes:
         name: Its name, distinct within a part.
-        unit: What ``run`` counts, such as "targets/s".
-        run: Returns the rate of this round.
+        unit: "targets/s" or the like where ``run`` returns a rate; "s" where it returns seconds.
+        run: Returns the figure of this round.
         flops: Floating-point operations that one counted thing needs; None where unknown.
         reference: Name of the measure that it is compared with.
         note: What a reader has to know of it.
@@ -45,9 +45,9 @@ class Measure:
 
 @dataclass
 class Rounds:
-    """What was measured: one rate per round and name, and the peaks of the same rounds."""
+    """What was measured: one figure per round and name, and the peaks of the same rounds."""
 
-    rates: dict[str, list[float]] = field(default_factory=dict)
+    figures: dict[str, list[float]] = field(default_factory=dict)
     peaks: list[dict[str, float]] = field(default_factory=list)
 
     def rows(self, measures: Sequence[Measure]) -> list[dict[str, Any]]:
@@ -57,14 +57,11 @@ class Rounds:
     def row(self, measure: Measure) -> dict[str, Any]:
         """Return ``name, unit, value, samples, reference, ratio, share_of_peak, note``.
 
-        ``value``, ``ratio`` and the shares are medians over the rounds; a ratio above 1 says how
-        many times faster than the reference.
+        ``value``, ``ratio`` and the shares are medians over the rounds.  The ratio of two rates
+        says how many times faster one is, that of two durations how many times as long it takes.
         """
-        own = self.rates[measure.name]
-        against = self.rates.get(measure.reference or "")
-        ratio = None
-        if against is not None:
-            ratio = median(rate / other for rate, other in zip(own, against, strict=True))
+        own = self.figures[measure.name]
+        reference = measure.reference if measure.reference in self.figures else None
         shares = {}
         if measure.flops is not None:
             for kind in PEAK_TYPES:
@@ -77,11 +74,18 @@ class Rounds:
             "unit": measure.unit,
             "value": rounded(median(own)),
             "samples": [rounded(rate) for rate in own],
-            "reference": measure.reference if against is not None else None,
-            "ratio": rounded(ratio),
+            "reference": reference,
+            "ratio": None if reference is None else self.ratio(measure.name, reference),
             "share_of_peak": {kind: rounded(share) for kind, share in shares.items()} or None,
             "note": measure.note,
         }
+
+    def ratio(self, own: str, other: str) -> float | None:
+        """Return the median of one over the other; None where one was not measured."""
+        if own not in self.figures or other not in self.figures:
+            return None
+        pairs = zip(self.figures[own], self.figures[other], strict=True)
+        return rounded(median(rate / against for rate, against in pairs))
 
     def peak(self) -> dict[str, float]:
         """Return the median of the peaks, in GFLOP/s."""
@@ -103,9 +107,9 @@ def measure_rounds(
     for number in range(1, repeats + 1):
         rounds.peaks.append(matrix_peaks(matrix_size))
         for measure in measures:
-            began = time.perf_counter()
+            taken = stopwatch()
             rate = measure.run()
-            rounds.rates[measure.name].append(rate)
+            rounds.figures[measure.name].append(rate)
             logger.info(
                 "%s, round %d/%d: %s, %s %s (took %s)",
                 label,
@@ -114,9 +118,15 @@ def measure_rounds(
                 measure.name,
                 f"{rate:,.4g}",
                 measure.unit,
-                clock(time.perf_counter() - began),
+                clock(taken()),
             )
     return rounds
+
+
+def stopwatch() -> Callable[[], float]:
+    """Start a stopwatch; the result says the seconds since."""
+    began = time.perf_counter()
+    return lambda: time.perf_counter() - began
 
 
 def matrix_peaks(size: int) -> dict[str, float]:
@@ -131,9 +141,9 @@ def matrix_peaks(size: int) -> dict[str, float]:
         out = left @ right
         seconds = []
         for _ in range(PEAK_TRIES):
-            began = time.perf_counter()
+            clock = stopwatch()
             torch.mm(left, right, out=out)
-            seconds.append(time.perf_counter() - began)
+            seconds.append(clock())
         peaks[name] = 2 * size**3 / min(seconds)
     return peaks
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from influpath.cli import components, data, doctor, evaluate, plan, reproduce, runs, verify
+from influpath.cli import bench, components, data, doctor, evaluate, plan, reproduce, runs, verify
 from influpath.cli.errors import drop_output
 from influpath.cli.logs import log_to_stderr
 from influpath.cli.options import DataDir, Settings, add_command
@@ -37,6 +37,7 @@ add_command(app, "reproduce", *reproduce.EXAMPLES)(reproduce.reproduce)
 add_command(app, "plan", *plan.EXAMPLES)(plan.plan)
 add_command(app, "evaluate", *evaluate.EXAMPLES)(evaluate.evaluate)
 add_command(app, "verify", "influpath verify results/ml-1m/main.json")(verify.verify)
+add_command(app, "bench", *bench.EXAMPLES)(bench.bench)
 add_command(app, "recommenders", "influpath recommenders --json")(components.recommenders)
 add_command(app, "planners", "influpath planners --json")(components.planners)
 add_command(app, "doctor", "influpath doctor --json")(doctor.doctor)
