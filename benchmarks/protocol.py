@@ -27,6 +27,10 @@ import numpy as np
 
 Answer = dict[str, Any]
 
+# Nothing but answers may go to the standard output that the asker reads.
+ANSWERS = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+
 
 def serve(packages: list[str], handlers: dict[str, Callable[[dict[str, Any]], Answer]]) -> None:
     """Answer questions until there are no more.
@@ -35,20 +39,21 @@ def serve(packages: list[str], handlers: dict[str, Callable[[dict[str, Any]], An
         packages: Whose versions to tell at the start.
         handlers: What answers each "do".
     """
-    # Nothing but answers may go to the standard output that the asker reads.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
     versions = {name: version(name) for name in packages}
-    answers.write(json.dumps({"ready": True, "versions": versions}) + "\n")
-    answers.flush()
+    say({"ready": True, "versions": versions})
     for line in sys.stdin:
         question = json.loads(line)
         try:
             answer = handlers[question["do"]](question)
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+        say(answer)
+
+
+def say(answer: Answer) -> None:
+    """Write one answer."""
+    ANSWERS.write(json.dumps(answer) + "\n")
+    ANSWERS.flush()
 
 
 def read_log(folder: Path) -> tuple[np.ndarray, np.ndarray]:

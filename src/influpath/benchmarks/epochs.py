@@ -62,7 +62,10 @@ class WatchedTask(Task):
 
     def batches(self, rng: np.random.Generator) -> list[Any]:
         """See ``Task.batches``."""
-        return self.task.batches(rng)[: self.most]
+        chosen = self.task.batches(rng)[: self.most]
+        # Of a lone batch nothing would be left to count.
+        self.warm_up = min(self.warm_up, len(chosen) - 1)
+        return chosen
 
     def loss(self, batch: Any, rng: np.random.Generator) -> tuple[Tensor, int]:
         """See ``Task.loss``."""

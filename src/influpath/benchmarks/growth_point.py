@@ -45,8 +45,8 @@ def main(question: dict[str, Any]) -> dict[str, Any]:
     }
     l_max = question["length"] + question["max_length"]
     settings = {
-        **{"l_max": l_max, "horizon": question["max_length"], "item2vec": False},
-        "seed": question["seed"],
+        **{"l_max": l_max, "l_min": min(20, l_max // 2), "horizon": question["max_length"]},
+        **{"item2vec": False, "seed": question["seed"]},
     }
     work = training if question["work"] == "training" else planning
     return {**answer, **work(question, dataset, settings)}

@@ -150,5 +150,9 @@ def start(name: str, folder: Path, train: Dataset, work: Path) -> Reference:
             env=environment,
         )
     reference = Reference(name, process, log, {})
-    reference.versions = reference.read()["versions"]
+    try:
+        reference.versions = reference.read()["versions"]
+    except BaseException:
+        reference.close()
+        raise
     return reference
