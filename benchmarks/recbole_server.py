@@ -70,10 +70,11 @@ class Models:
         self.made: dict[tuple[str, bool], Any] = {}
 
     def train(self, question: dict[str, Any]) -> Answer:
-        """Train on some batches, the first of which does not count."""
+        """Train on some batches; of a new model the first one does not count, for it is slow."""
+        warm_up = int((question["model"], False) not in self.made)
         trainer, loader = self.trainer(question, whole=False)
-        clock = Clock(warm_up=1)
-        trainer._train_epoch(Counted(loader, clock, question["batches"] + 1), 0)
+        clock = Clock(warm_up)
+        trainer._train_epoch(Counted(loader, clock, question["batches"] + warm_up), 0)
         return clock.answer()
 
     def epoch(self, question: dict[str, Any]) -> Answer:

@@ -28,7 +28,7 @@ COMPARED: dict[str, Any] = {
 COMPARED_GRU: dict[str, Any] = {"hidden_size": 128, "layers": 1}
 BATCHES = {
     **{"irn": 10, "plain": 3, "sasrec": 10, "gru4rec": 10, "bert4rec": 10},
-    **{"rectools": 4, "recbole": 2},
+    **{"rectools": 4, "recbole": 1},
 }
 # As in configs/ml-1m.toml, whose judges read windows of 200 items.
 JUDGES: dict[str, dict[str, Any]] = {"sasrec": {}, "bert4rec": {}}
@@ -48,6 +48,7 @@ class Growth(FrozenConfig):
         batches: Training batches per point, the first of which does not count; fewer, two at
             least, where ``batches`` x items is above ``work``.
         work: See ``batches``.
+        softmax_sample: Items that the sampled softmax draws.
         pairs: Paths planned per point, in one batch.
     """
 
@@ -59,6 +60,7 @@ class Growth(FrozenConfig):
     base_length: int = Field(default=24, ge=20)
     batches: int = Field(default=20, ge=2)
     work: int = Field(default=2_000_000, ge=1)
+    softmax_sample: int = Field(default=4_096, ge=1)
     pairs: int = Field(default=128, ge=1)
 
 
@@ -104,12 +106,12 @@ class BenchConfig(FrozenConfig):
     plan_shipped_pairs: int = Field(default=256, ge=1)
     plain_pairs: int = Field(default=128, ge=1)
     plain_shipped_pairs: int = Field(default=4, ge=1)
-    whole_plan_minutes: float = Field(default=5.0, ge=0)
-    judged_share: float = Field(default=0.05, gt=0, le=1)
+    whole_plan_minutes: float = Field(default=4.0, ge=0)
+    judged_share: float = Field(default=0.02, gt=0, le=1)
     judged_one_by_one: int = Field(default=200, ge=1)
     growth: Growth = Growth()
     reach_hr: float = Field(default=0.25, gt=0, lt=1)
-    reach_minutes: float = Field(default=4.0, gt=0)
+    reach_minutes: float = Field(default=3.0, gt=0)
     reach_rate: float = Field(default=1e-3, gt=0)
 
 
@@ -117,14 +119,14 @@ QUICK: dict[str, Any] = {
     "repeats": 1,
     "batches": {
         **{"irn": 4, "plain": 2, "sasrec": 4, "gru4rec": 4, "bert4rec": 4},
-        **{"rectools": 2, "recbole": 2},
+        **{"rectools": 2, "recbole": 1},
     },
     "plan_pairs": 512,
     "plan_shipped_pairs": 64,
     "plain_pairs": 32,
     "plain_shipped_pairs": 1,
     "whole_plan_minutes": 0,
-    "judged_share": 0.01,
+    "judged_share": 0.005,
     "judged_one_by_one": 50,
     "growth": {
         **{"users": (1_000, 10_000), "items": (1_000, 10_000), "lengths": (50, 100)},

@@ -17,11 +17,16 @@ import torch
 
 from influpath.benchmarks.config import BenchConfig
 from influpath.benchmarks.rounds import matrix_peaks, rounded, stopwatch
+from influpath.training.loop import TrainingConfig
 from influpath.training.progress import clock as spoken
 
 logger = logging.getLogger("influpath.bench")
 
 WORKS = {"training": "targets/s", "planning": "paths/s"}
+# Over the items, where the training loop has it.
+SAMPLED = "training, sampled softmax"
+if "softmax_sample" in TrainingConfig.model_fields:
+    WORKS[SAMPLED] = "targets/s"
 # No point takes that long unless the machine is out of memory.
 TIMEOUT = 900
 MILLION = 1_000_000
@@ -37,6 +42,8 @@ def measure_growth(config: BenchConfig) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for axis, size, point in points(config):
         for work, unit in WORKS.items():
+            if work == SAMPLED and axis != "items":
+                continue
             clock = stopwatch()
             answer = measure_point({**point, "work": work}, config)
             logger.info(
@@ -73,7 +80,7 @@ def measure_growth(config: BenchConfig) -> dict[str, Any]:
         "exponents": exponents(rows),
         "peak_gib": {
             "items_1e6": max(million.values(), default=None),
-            **{f"items_1e6_{work}": peak for work, peak in million.items()},
+            **{f"items_1e6_{key(work)}": peak for work, peak in million.items()},
         },
         "peak": {kind: round(rate / 1e9, 1) for kind, rate in before.items()},
     }
@@ -97,6 +104,7 @@ def measure_point(point: dict[str, Any], config: BenchConfig) -> dict[str, Any]:
         "batches": max(2, min(growth.batches, growth.work // point["items"])),
         "pairs": growth.pairs,
         **{"max_length": config.max_length, "seed": config.seed},
+        "softmax_sample": growth.softmax_sample if point["work"] == SAMPLED else 0,
         "threads": torch.get_num_threads(),
     }
     command = [sys.executable, "-m", "influpath.benchmarks.growth_point", json.dumps(question)]
@@ -125,11 +133,20 @@ def exponents(rows: list[dict[str, Any]]) -> dict[str, float | None]:
         for work in WORKS:
             own = [r for r in rows if (r["axis"], r["work"]) == (axis, work) and r["value"]]
             sizes = [math.log(row["size"]) for row in own]
-            slopes[f"{work}_time_{axis}"] = slope(sizes, [-math.log(row["value"]) for row in own])
-            slopes[f"{work}_memory_{axis}"] = slope(
+            if not own:
+                continue
+            slopes[f"{key(work)}_time_{axis}"] = slope(
+                sizes, [-math.log(row["value"]) for row in own]
+            )
+            slopes[f"{key(work)}_memory_{axis}"] = slope(
                 sizes, [math.log(row["peak_gib"]) for row in own]
             )
     return slopes
+
+
+def key(work: str) -> str:
+    """Return a kind of work as a part of a key."""
+    return "sampled_training" if work == SAMPLED else work
 
 
 def slope(x: list[float], y: list[float]) -> float | None:

@@ -32,8 +32,8 @@ def main(question: dict[str, Any]) -> dict[str, Any]:
     """Measure one point.
 
     Args:
-        question: ``work`` ("training" or "planning"), ``users``, ``items``, ``length``,
-            ``batches``, ``pairs``, ``max_length``, ``seed``.
+        question: ``work`` (see ``growth.WORKS``), ``users``, ``items``, ``length``,
+            ``batches``, ``pairs``, ``max_length``, ``softmax_sample``, ``seed``, ``threads``.
     """
     clock = stopwatch()
     dataset = synthetic_dataset(
@@ -48,7 +48,9 @@ def main(question: dict[str, Any]) -> dict[str, Any]:
         **{"l_max": l_max, "l_min": min(20, l_max // 2), "horizon": question["max_length"]},
         **{"item2vec": False, "seed": question["seed"]},
     }
-    work = training if question["work"] == "training" else planning
+    if question["softmax_sample"]:
+        settings["training"] = {"softmax_sample": question["softmax_sample"]}
+    work = planning if question["work"] == "planning" else training
     return {**answer, **work(question, dataset, settings)}
 
 

@@ -15,7 +15,7 @@ from influpath.benchmarks.config import BenchConfig
 from influpath.benchmarks.epochs import training_epoch
 from influpath.benchmarks.plain_irn import PlainIRN, PlainTraining
 from influpath.benchmarks.references import Reference, references
-from influpath.benchmarks.rounds import Measure, measure_rounds, stopwatch, value_of
+from influpath.benchmarks.rounds import Measure, measure_rounds, stopwatch
 from influpath.benchmarks.workloads import mean_attended
 from influpath.data.dataset import Dataset
 from influpath.irn.config import IRNConfig
@@ -27,9 +27,14 @@ from influpath.recommenders.bert4rec import BERT4Rec, BERT4RecConfig
 from influpath.recommenders.gru4rec import GRU4Rec, GRU4RecConfig
 from influpath.recommenders.sasrec import SASRec
 from influpath.training.batches import random_windows
+from influpath.training.loop import TrainingConfig
 
 # item2vec runs once before training and is no part of its speed.
 NO_ITEM2VEC = {"item2vec": False}
+# What the training loop can compute in: what is added to a name -> settings of the training.
+PRECISIONS: dict[str, dict[str, Any]] = {"": {}}
+if "precision" in TrainingConfig.model_fields:
+    PRECISIONS[" in bfloat16"] = {"precision": "bfloat16"}
 
 
 def measure_training(
@@ -52,13 +57,18 @@ def measure_training(
         rounds = measure_rounds("training", measures, config.repeats, config.matrix_size)
         versions = {name: library.versions for name, library in libraries.items()}
     rows = rounds.rows(measures)
+    compared = {
+        "train_irn": ("IRN at the paper's size", "straightforward IRN at the paper's size"),
+        "train_irn_shipped": ("IRN as shipped", "straightforward IRN as shipped"),
+        "train_sasrec_vs_rectools": ("SASRec", "SASRec of rectools"),
+        "train_sasrec_vs_recbole": ("SASRec", "SASRec of recbole"),
+        "train_bert4rec_vs_rectools": ("BERT4Rec", "BERT4Rec of rectools"),
+        "train_gru4rec_vs_recbole": ("GRU4Rec", "GRU4Rec of recbole"),
+    }
     ratios = {
-        "train_irn": value_of(rows, "IRN at the paper's size", "ratio"),
-        "train_irn_shipped": value_of(rows, "IRN as shipped", "ratio"),
-        "train_sasrec_vs_rectools": rounds.ratio("SASRec", "SASRec of rectools"),
-        "train_sasrec_vs_recbole": rounds.ratio("SASRec", "SASRec of recbole"),
-        "train_bert4rec_vs_rectools": rounds.ratio("BERT4Rec", "BERT4Rec of rectools"),
-        "train_gru4rec_vs_recbole": rounds.ratio("GRU4Rec", "GRU4Rec of recbole"),
+        key + suffix.replace(" in ", "_"): rounds.ratio(own + suffix, other)
+        for key, (own, other) in compared.items()
+        for suffix in PRECISIONS
     }
     return {"rows": rows, "ratios": ratios, "peak": rounds.peak(), "libraries": versions}
 
@@ -90,14 +100,31 @@ def irn_measures(
             note=f"torch's own layers, d {chosen.embedding_size}, {chosen.layers} layers, windows "
             f"of {chosen.l_max}, logits at all positions, batches of {chosen.batch_size}",
         ),
+        *own_measures(IRN, f"IRN {size}", settings, train, config, cost, reference),
+    ]
+
+
+def own_measures(
+    kind: type[Recommender],
+    name: str,
+    settings: dict[str, Any],
+    train: Dataset,
+    config: BenchConfig,
+    cost: float,
+    reference: str | None,
+) -> list[Measure]:
+    """Return a recommender of the package, in every precision that it can train in."""
+    batches = config.batches[kind.name]
+    return [
         Measure(
-            f"IRN {size}",
+            name + suffix,
             "targets/s",
-            own_rate(IRN, settings, train, config.batches["irn"]),
+            own_rate(kind, {**settings, "training": training}, train, batches),
             cost,
             reference,
-            "the same model and loss",
-        ),
+            ", ".join(f"{key} {value}" for key, value in settings.items() if key != "seed"),
+        )
+        for suffix, training in PRECISIONS.items()
     ]
 
 
@@ -145,16 +172,8 @@ def next_item_measures(
                     "batches, the same size",
                 )
             )
-        measures.append(
-            Measure(
-                name,
-                "targets/s",
-                own_rate(kind, settings, train, config.batches[kind.name]),
-                cost,
-                next((f"{name} of {one}" for one in compared if one in libraries), None),
-                ", ".join(f"{key} {value}" for key, value in settings.items() if key != "seed"),
-            )
-        )
+        reference = next((f"{name} of {one}" for one in compared if one in libraries), None)
+        measures += own_measures(kind, name, settings, train, config, cost, reference)
     return measures
 
 
