@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint types clean
+.PHONY: install demo test lint types clean bench-envs
 
 install: $(STAMP)
 
@@ -38,6 +38,16 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+# The libraries that `influpath bench` compares with; they want another numpy.
+ENVS := benchmarks/envs
+
+bench-envs: $(ENVS)/rectools/.installed $(ENVS)/recbole/.installed
+
+$(ENVS)/%/.installed: benchmarks/%.txt
+	$(PYTHON) -m venv $(ENVS)/$*
+	$(ENVS)/$*/bin/python -m pip install $(PIP_EXTRA) --requirement $<
+	@touch $@
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -44,3 +44,15 @@ def log_to_file(path: Path) -> Iterator[None]:
     finally:
         package.removeHandler(handler)
         handler.close()
+
+
+@contextmanager
+def only_warnings(name: str) -> Iterator[None]:
+    """Keep what a part of the package has to say, warnings apart, to itself for a block."""
+    part = logging.getLogger(name)
+    before = part.level
+    part.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        part.setLevel(before)

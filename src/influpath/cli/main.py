@@ -12,6 +12,7 @@ import typer
 
 from influpath.cli import (
     audience,
+    bench,
     components,
     data,
     doctor,
@@ -50,6 +51,7 @@ add_command(app, "plan", *plan.EXAMPLES)(plan.plan)
 add_command(app, "audience", *audience.EXAMPLES)(audience.audience)
 add_command(app, "evaluate", *evaluate.EXAMPLES)(evaluate.evaluate)
 add_command(app, "verify", "influpath verify results/ml-1m/main.json")(verify.verify)
+add_command(app, "bench", *bench.EXAMPLES)(bench.bench)
 add_command(app, "recommenders", "influpath recommenders --json")(components.recommenders)
 add_command(app, "planners", "influpath planners --json")(components.planners)
 add_command(app, "doctor", "influpath doctor --json")(doctor.doctor)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from influpath.data.dataset import Dataset
@@ -196,12 +197,14 @@ def _kind(path: Path) -> str:
 def _draw_unseen(dataset: Dataset, eligible: IntArray, rng: np.random.Generator) -> IntArray:
     """Draw for each user one of ``eligible`` that is not in the user's sequence: int64 [R]."""
     sequences = dataset.sequences
-    seen = _keys(sequences.row_of_value, sequences.values, len(dataset.items))
+    # Sorted once: np.isin would go through all interactions anew in every round.
+    seen = np.sort(_keys(sequences.row_of_value, sequences.values, len(dataset.items)))
     result_R = np.zeros(len(sequences), dtype=np.int64)
     pending = np.arange(len(sequences))
     for _ in range(REJECTION_ROUNDS):
         drawn = eligible[rng.integers(len(eligible), size=len(pending))]
-        rejected = np.isin(_keys(pending, drawn, len(dataset.items)), seen)
+        keys = _keys(pending, drawn, len(dataset.items))
+        rejected = _among(keys, seen)
         result_R[pending[~rejected]] = drawn[~rejected]
         pending = pending[rejected]
         if not len(pending):
@@ -221,6 +224,14 @@ def _draw_one(
             "an objective; remove the user or lower the minimum of interactions."
         )
     return int(rng.choice(unseen))
+
+
+def _among(keys: IntArray, ordered: IntArray) -> npt.NDArray[np.bool_]:
+    """Return which keys are among others that are in ascending order."""
+    if not len(ordered):
+        return np.zeros(len(keys), dtype=bool)
+    place = np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)
+    return np.equal(ordered[place], keys)
 
 
 def _keys(rows: IntArray, items: IntArray, item_count: int) -> IntArray:
