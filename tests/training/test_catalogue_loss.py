@@ -51,7 +51,7 @@ def every_sample(negatives: Negatives, count: int) -> Iterator[tuple[float, Samp
 
 
 def share_of(negatives: Negatives, count: int) -> Any:
-    return shares((negatives._support_I + 1) ** 0.75, min(count, negatives.items))
+    return shares(negatives._support_I + 1, min(count, negatives.items))
 
 
 def zipf(items: int, seed: int, interactions: int = 3000) -> Negatives:
@@ -82,7 +82,7 @@ def test_every_item_is_drawn_as_often_as_its_share_says(
     np.testing.assert_allclose(drawn_I, share_I, atol=1e-7)
     assert share_I.sum() == pytest.approx(min(count, items))
     # In proportion to the weights, but for those that are certain.
-    ratio = (share_I / (negatives._support_I + 1) ** 0.75)[share_I < 1]
+    ratio = (share_I / (negatives._support_I + 1))[share_I < 1]
     assert ratio.size == 0 or ratio.max() == pytest.approx(ratio.min())
 
 

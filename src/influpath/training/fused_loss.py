@@ -119,11 +119,9 @@ def _exact_chunks(inputs: _Inputs) -> Iterator[_Chunk]:
     """Make the odds in the precision of what comes in."""
     hidden_ND, weight_VD, bias_V, target_N1, own_N1 = inputs
     size = max(16, CHUNK_BYTES // (len(weight_VD) * weight_VD.element_size()))
+    buffer_CV = weight_VD.new_empty(min(size, len(hidden_ND)), len(weight_VD))
     for rows in _slices(len(hidden_ND), size):
-        if bias_V is None:
-            logits_CV = hidden_ND[rows] @ weight_VD.T
-        else:
-            logits_CV = torch.addmm(bias_V, hidden_ND[rows], weight_VD.T)
+        logits_CV = _logits(hidden_ND[rows], weight_VD, bias_V, buffer_CV)
         if own_N1 is None:
             picked_C1 = logits_CV.gather(1, target_N1[rows])
             peak_C1 = logits_CV.amax(1, keepdim=True)
@@ -156,17 +154,13 @@ def _half_chunks(inputs: _Inputs) -> Iterator[_Chunk]:
     if bias_V is not None:
         largest = largest + bias_V.abs().amax()
     bounded = bool(torch.maximum(largest, picked_N1.abs().amax()) * LOG2_E < SAFE_EXPONENT)
-    weight_DV = weight_VD.bfloat16().T
+    weight_VD = weight_VD.bfloat16()
     bias_V = None if bias_V is None else (bias_V * LOG2_E).bfloat16()
     size = max(HALF_CHUNK_ROWS, HALF_CHUNK_BYTES // (2 * len(weight_VD)))
-    buffer_CV = weight_DV.new_empty(min(size, len(hidden_ND)), len(weight_VD))
+    buffer_CV = weight_VD.new_empty(min(size, len(hidden_ND)), len(weight_VD))
     for rows in _slices(len(hidden_ND), size):
         hidden_CD, picked_C1 = (hidden_ND[rows] * LOG2_E).bfloat16(), picked_N1[rows]
-        logits_CV = buffer_CV[: len(hidden_CD)]
-        if bias_V is None:
-            torch.mm(hidden_CD, weight_DV, out=logits_CV)
-        else:
-            torch.addmm(bias_V, hidden_CD, weight_DV, out=logits_CV)
+        logits_CV = _logits(hidden_CD, weight_VD, bias_V, buffer_CV)
         if own_N1 is not None:
             _bar(target_N1[rows], logits_CV)
         shift_C1 = torch.zeros_like(picked_C1)
@@ -218,6 +212,16 @@ def _differentiated(
         if d_bias_V is not None:
             d_bias_V.index_add_(0, target_N1[:, 0], torch.ones_like(hidden_ND[:, 0]), alpha=-1.0)
     return loss, d_hidden_ND, d_weight_VD, d_bias_V, None
+
+
+def _logits(
+    hidden_CD: Tensor, weight_VD: Tensor, bias_V: Tensor | None, buffer_CV: Tensor
+) -> Tensor:
+    """Return hidden @ weight.T + bias, written over the buffer's first rows."""
+    logits_CV = buffer_CV[: len(hidden_CD)]
+    if bias_V is None:
+        return torch.mm(hidden_CD, weight_VD.T, out=logits_CV)
+    return torch.addmm(bias_V, hidden_CD, weight_VD.T, out=logits_CV)
 
 
 def _bar(column_C1: Tensor, logits_CV: Tensor) -> None:

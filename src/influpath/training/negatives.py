@@ -13,10 +13,6 @@ from influpath.data.sequences import IntArray, Sequences, count_up
 
 FloatArray = npt.NDArray[np.float64]
 
-# A sampled catalogue holds items in proportion to (interactions + 1) ** SAMPLE_SKEW: popular ones
-# make up most of a softmax, and those without interactions must be learned to be improbable.
-SAMPLE_SKEW = 0.75
-
 
 class Negatives:
     """Draws negatives for the users of the training sequences; tables are made when first used.
@@ -84,7 +80,8 @@ class Negatives:
         """
         count = min(count, self.items)
         if count not in self._samples:
-            share_I = shares((self._support_I + 1) ** SAMPLE_SKEW, count)
+            # Popular items make up most of a softmax; those without interactions must be met too.
+            share_I = shares(self._support_I + 1, count)
             self._samples[count] = share_I, np.cumsum(share_I)
         share_I, ends_I = self._samples[count]
         drawn_K = np.searchsorted(ends_I, rng.random() + np.arange(count), side="right")
