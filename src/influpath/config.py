@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from influpath.errors import ConfigError
 
@@ -40,9 +40,32 @@ class FrozenConfig(BaseModel):
         """
         return cls.parse(read_toml(path), str(path))
 
+    def every_setting(self) -> dict[str, Any]:
+        """Return all fields as plain values, those that are written only where set among them."""
+        values = self.model_dump(mode="json")
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, FrozenConfig):
+                values[name] = value.every_setting()
+            else:
+                values.setdefault(name, value)
+        return values
+
     def to_toml(self) -> str:
         """Return the configuration as TOML text (unset optional values are left out)."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+def later(default: Any, **settings: Any) -> Any:
+    """Return a field that came after results were published: it is written only where it is set.
+
+    What is named by a hash of its configuration then keeps its name.
+
+    Args:
+        default: What leaves everything as it was before the field.
+        settings: Further arguments of pydantic's ``Field``.
+    """
+    return Field(default=default, exclude_if=lambda value: value == default, **settings)
 
 
 def describe(error: ValidationError) -> str:

@@ -38,6 +38,8 @@ def test_what_there_is(command: str, group: str, some: tuple[str, ...]) -> None:
 def test_settings_come_with_their_defaults() -> None:
     recommenders = json.loads(Outcome("recommenders", "--json").output)
     assert recommenders["sasrec"]["settings"]["max_length"] == 200
+    # Model files name it only where it is set; who asks what there is to set is told.
+    assert recommenders["irn"]["settings"]["training"]["precision"] == "float32"
     planners = json.loads(Outcome("planners", "--json").output)
     assert planners["rec2inf"]["settings"]["k"] == 50
     assert planners["direct"]["settings"] == {}

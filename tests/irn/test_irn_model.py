@@ -92,9 +92,11 @@ def test_objectives_are_hidden_in_a_share_of_training_and_in_no_validation() -> 
     shown: list[torch.Tensor] = []
 
     class Spy(InfluenceTask):
-        def _loss(self, pieces: Pieces, shown_B: torch.Tensor) -> tuple[torch.Tensor, int]:
+        def _loss(
+            self, pieces: Pieces, shown_B: torch.Tensor, rng: np.random.Generator
+        ) -> tuple[torch.Tensor, int]:
             shown.append(shown_B)
-            return super()._loss(pieces, shown_B)
+            return super()._loss(pieces, shown_B, rng)
 
     plain = task_of(model)
     task = Spy(model.module, plain.training, plain.validation)

@@ -75,11 +75,11 @@ def test_validation_items_are_left_out_of_training(tiny: Dataset) -> None:
     task = NextItemTask(model, tiny)
     shorter = np.flatnonzero(task.sequences.lengths < tiny.sequences.lengths)
     assert len(shorter) == round(0.1 * len(tiny.users))
-    assert task.targets.tolist() == tiny.sequences.take(shorter).last().tolist()
+    assert task.validation.targets_R.tolist() == tiny.sequences.take(shorter).last().tolist()
     for row, kept in zip(shorter.tolist(), range(len(shorter)), strict=True):
         whole = tiny.sequences.row(row).tolist()
-        assert [*task.sequences.row(row).tolist(), task.targets[kept]] == whole
-        assert task.histories.row(kept).tolist() == whole[:-1]
+        assert [*task.sequences.row(row).tolist(), task.validation.targets_R[kept]] == whole
+        assert task.validation.histories.row(kept).tolist() == whole[:-1]
     others = np.setdiff1d(np.arange(len(tiny.users)), shorter)
     kept_whole = task.sequences.take(others).values
     assert kept_whole.tolist() == tiny.sequences.take(others).values.tolist()
@@ -91,7 +91,7 @@ def test_validation_users_are_the_same_for_every_seed(tiny: Dataset) -> None:
         model = SASRec(embedding_size=8, max_length=8, seed=seed)
         model._items, model._users = tiny.items, tiny.users
         model.module = model._build()
-        targets.append(NextItemTask(model, tiny).targets.tolist())
+        targets.append(NextItemTask(model, tiny).validation.targets_R.tolist())
     assert targets[0] == targets[1]
 
 

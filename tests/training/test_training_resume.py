@@ -41,11 +41,12 @@ MODELS: list[tuple[type[Recommender], dict[str, Any]]] = [
     (BERT4Rec, {**SASREC, "training": COSINE}),
     (IRN, {**SIZES, **WINDOW, "training": COSINE}),
     (IRN, {**SIZES, **WINDOW, "item2vec": False, "tied": False, "training": PLATEAU}),
+    (SASRec, {**SASREC, "training": {**COSINE, "precision": "bfloat16", "softmax_sample": 7}}),
 ]
 every_model = pytest.mark.parametrize(
     ("recommender", "config"),
     MODELS,
-    ids=["sasrec-cosine", "sasrec-plateau", "bert4rec", "irn", "irn-plateau"],
+    ids=["sasrec-cosine", "sasrec-plateau", "bert4rec", "irn", "irn-plateau", "sasrec-sampled"],
 )
 
 

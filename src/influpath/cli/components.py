@@ -46,7 +46,7 @@ def about_class(name: str, component: Any) -> dict[str, Any]:
     return {
         "class": f"{component.__module__}.{component.__qualname__}",
         "about": purpose(name, component),
-        "settings": config().model_dump(mode="json") if config is not None else {},
+        "settings": config().every_setting() if config is not None else {},
     }
 
 

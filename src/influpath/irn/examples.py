@@ -16,8 +16,9 @@ from influpath.irn.config import IRNConfig
 from influpath.irn.network import IRNNetwork
 from influpath.irn.window import training_window
 from influpath.training.batches import bucketed_batches
-from influpath.training.fused_loss import fused_cross_entropy
+from influpath.training.catalogue_loss import catalogue_loss
 from influpath.training.loop import Task
+from influpath.training.negatives import Negatives
 
 VALIDATION_SHARE = 0.1
 
@@ -62,6 +63,7 @@ class InfluenceTask(Task):
         self.module = module
         self.config = module.config
         self.training, self.validation = training, validation
+        self.negatives = Negatives(training.sequences, len(module.bias))
 
     def batches(self, rng: np.random.Generator) -> list[Any]:
         """Return row indices per batch, rows of similar length together."""
@@ -72,10 +74,13 @@ class InfluenceTask(Task):
     def loss(self, batch: Any, rng: np.random.Generator) -> tuple[Tensor, int]:
         """Return the mean loss over the batch's positions."""
         shown = rng.random(len(batch)) >= self.config.objective_dropout
-        return self._loss(self.training.take(batch), torch.from_numpy(shown))
+        return self._loss(self.training.take(batch), torch.from_numpy(shown), rng)
 
     def validate(self) -> dict[str, float]:
-        """Return the loss with the objective shown, and with it hidden (a plain recommender)."""
+        """Return the loss with the objective shown, and with it hidden (a plain recommender).
+
+        Where training samples the softmax, so does this, but with the same samples every time.
+        """
         rng = np.random.default_rng(0)
         lengths = self.validation.sequences.lengths
         totals, count = np.zeros(2), 0
@@ -83,13 +88,15 @@ class InfluenceTask(Task):
             part = self.validation.take(rows)
             losses = []
             for shown in (True, False):
-                loss, size = self._loss(part, torch.full((len(rows),), shown))
+                loss, size = self._loss(part, torch.full((len(rows),), shown), rng)
                 losses.append(float(loss))
             totals, count = totals + np.array(losses) * size, count + size
         shown_loss, hidden_loss = (totals / max(count, 1)).tolist()
         return {"validation_loss": shown_loss, "validation_loss_hidden": hidden_loss}
 
-    def _loss(self, pieces: Pieces, shown_B: Tensor) -> tuple[Tensor, int]:
+    def _loss(
+        self, pieces: Pieces, shown_B: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, int]:
         items_BL = training_window(pieces.sequences)
         hidden_BLD = self.module(
             items_BL,
@@ -102,6 +109,10 @@ class InfluenceTask(Task):
         if not self.config.objective_in_loss:
             asked_BL[:, -1] = False
         target_N = items_BL[:, 1:][asked_BL]
-        weight_ID, bias_I = self.module.output()
-        loss = fused_cross_entropy(hidden_BLD[:, :-1][asked_BL], weight_ID, target_N - 1, bias_I)
+        size = self.config.training.softmax_sample
+        sample = self.negatives.sample(size, rng) if size else None
+        hidden_ND = hidden_BLD[:, :-1][asked_BL]
+        loss = catalogue_loss(
+            hidden_ND, target_N, self.module.output, self.module.output_of, sample
+        )
         return loss, len(target_N)

@@ -14,7 +14,14 @@ from torch import Tensor, nn
 
 from influpath.irn.config import IRNConfig
 from influpath.irn.mask import objective_weight, visible
-from influpath.recommenders.blocks import Attention, TransformerBlock, initialise
+from influpath.recommenders.blocks import (
+    Attention,
+    Dropout,
+    TransformerBlock,
+    initialise,
+    plain_attention,
+)
+from influpath.training.catalogue_loss import Output, rows_of
 
 
 @dataclass
@@ -64,7 +71,7 @@ class IRNNetwork(nn.Module):
         self.position = nn.Embedding(config.l_max, width)
         self.user = nn.Embedding(users, config.user_embedding_size)
         self.impressionability = nn.Linear(config.user_embedding_size, 1, bias=False)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(
             TransformerBlock(width, config.heads, config.dropout) for _ in range(config.layers)
         )
@@ -89,6 +96,12 @@ class IRNNetwork(nn.Module):
         """Return the output projection [items, D] (formula 7) and its bias."""
         weight = self.item.weight[1:] if self.projection is None else self.projection.weight
         return weight, self.bias
+
+    def output_of(self, items_K: Tensor) -> Output:
+        """Return the rows of ``output`` for item numbers 1..I."""
+        if self.projection is None:
+            return self.item(items_K), self.bias[items_K - 1]
+        return rows_of((self.projection.weight, self.bias), items_K)
 
     def embed(self, items_BL: Tensor, first: int) -> Tensor:
         """Return item plus position embeddings (formula 1) from position ``first`` on."""
@@ -191,6 +204,8 @@ def weighted_attention(
         weight_BQ: What the mask adds to the objective's logit.
         visible: bool, broadcast to [B, H, Q, L].
     """
+    if q_BHQE.dtype is torch.bfloat16:
+        return plain_attention(q_BHQE, k_BHLE, v_BHLE, visible, weight_BQ)
     batch, heads, queries, size = q_BHQE.shape
     extra_BHQ1 = weight_BQ[:, None, :, None].expand(batch, heads, queries, 1)
     flag_BHL1 = k_BHLE.new_zeros(batch, heads, k_BHLE.shape[2], 1)

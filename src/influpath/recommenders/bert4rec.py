@@ -93,6 +93,9 @@ class BERT4Rec(NeuralRecommender):
     def _output(self) -> tuple[Tensor, Tensor | None]:
         return self.module.item.weight[1 : self.item_count + 1], self.module.bias
 
+    def _output_of(self, items_K: Tensor) -> tuple[Tensor, Tensor | None]:
+        return self.module.item(items_K), self.module.bias[items_K - 1]
+
     def _supervised(self, windows: Windows, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         items_BL = windows.items.window(int(windows.items.lengths.max()))
         masked_BL = (items_BL > 0) & (rng.random(items_BL.shape) < self.config.mask_share)

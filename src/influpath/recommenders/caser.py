@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from influpath.config import FrozenConfig
 from influpath.data.sequences import IntArray, Sequences, count_up
-from influpath.recommenders.blocks import initialise
+from influpath.recommenders.blocks import Dropout, initialise
 from influpath.recommenders.neural import NeuralConfig, NeuralRecommender, Windows
 from influpath.training.loop import TrainingConfig
 from influpath.training.negatives import Negatives
@@ -74,7 +74,7 @@ class CaserNetwork(nn.Module):
             nn.Conv1d(width, config.horizontal, height) for height in range(1, length + 1)
         )
         self.vertical = nn.Linear(length, config.vertical, bias=False)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.join = nn.Linear(config.horizontal * length + config.vertical * width, width)
         self.output = nn.Linear(2 * width, items)
         initialise(self)

@@ -79,6 +79,9 @@ class CausalRecommender(NeuralRecommender):
     def _output(self) -> tuple[Tensor, Tensor | None]:
         return self.module.item.weight[1:], self.module.bias
 
+    def _output_of(self, items_K: Tensor) -> tuple[Tensor, Tensor | None]:
+        return self.module.item(items_K), self.module.bias[items_K - 1]
+
     def _supervised(self, windows: Windows, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         items_BL = torch.from_numpy(windows.items.padded())
         hidden_BLD = self.module(items_BL[:, :-1])

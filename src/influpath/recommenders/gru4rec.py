@@ -35,7 +35,7 @@ from torch import Tensor, nn
 
 from influpath.config import FrozenConfig
 from influpath.data.sequences import count_up
-from influpath.recommenders.blocks import initialise
+from influpath.recommenders.blocks import Dropout, initialise
 from influpath.recommenders.causal import CausalNetwork, CausalRecommender
 from influpath.recommenders.causal_reader import Memory
 from influpath.recommenders.neural import NeuralConfig, Windows
@@ -96,7 +96,7 @@ class GRU4RecNetwork(CausalNetwork):
         width, hidden = config.embedding_size, config.hidden_size
         self.item = nn.Embedding(items + 1, width)
         self.bias = nn.Parameter(torch.zeros(items))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.sizes = [hidden] * config.layers
         self.layers = nn.ModuleList(
             nn.GRU(i, o, batch_first=True) for i, o in pairwise([width, *self.sizes])
@@ -149,7 +149,9 @@ class GRU4RecNetwork(CausalNetwork):
         x = self.embed(torch.cat([start_B1, items_BL], dim=1))
         states = []
         for layer in self.layers:
-            states.append(layer(x)[0])
+            # The steps are too small for bfloat16 to pay for the conversions.
+            with torch.autocast(x.device.type, enabled=False):
+                states.append(layer(x.float())[0])
             x = self.dropout(states[-1])
         return states
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from influpath.config import FrozenConfig
@@ -21,7 +21,7 @@ from influpath.recommenders.base import Recommender
 from influpath.recommenders.blocks import log_softmax
 from influpath.recommenders.validation import Validation
 from influpath.training.batches import bucketed_batches, random_windows
-from influpath.training.fused_loss import fused_cross_entropy
+from influpath.training.catalogue_loss import catalogue_loss, rows_of
 from influpath.training.loop import Task, TrainingConfig, seeded, train
 from influpath.training.negatives import Negatives
 from influpath.training.sampled_losses import binary_cross_entropy
@@ -45,6 +45,12 @@ class NeuralConfig(FrozenConfig):
     batch_tokens: int = Field(default=12_800, ge=64)
     seed: int = 0
     training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _sampled_softmax(self) -> "NeuralConfig":
+        if self.training.softmax_sample and getattr(self, "loss", "softmax") != "softmax":
+            raise ValueError('training.softmax_sample needs loss = "softmax"')
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +96,13 @@ class NeuralRecommender(Recommender):
     def _output(self) -> tuple[Tensor, Tensor | None]:
         """Return the output projection [I, D] and its bias [I] or None."""
 
+    def _output_of(self, items_K: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the rows of ``_output`` for item numbers 1..I.
+
+        The lookup of an embedding that is also the output makes the gradient of both sparse.
+        """
+        return rows_of(self._output(), items_K)
+
     def _windows(self, sequences: Sequences, rng: np.random.Generator) -> Windows:
         """Cut one epoch's windows: every item in one, at offsets drawn anew each epoch."""
         items = random_windows(sequences, self.config.max_length, rng)
@@ -106,8 +119,9 @@ class NeuralRecommender(Recommender):
         rng: np.random.Generator,
     ) -> Tensor:
         """Return the mean loss over what ``_supervised`` found in the windows."""
-        weight_ID, bias_I = self._output()
-        return fused_cross_entropy(hidden_ND, weight_ID, target_N - 1, bias_I)
+        size = self.config.training.softmax_sample
+        sample = negatives.sample(size, rng) if size else None
+        return catalogue_loss(hidden_ND, target_N, self._output, self._output_of, sample)
 
     def _binary_loss(self, hidden_ND: Tensor, target_N: Tensor, negative_NK: IntArray) -> Tensor:
         """Return the binary cross-entropy of the targets against negatives (0 for none)."""
@@ -180,8 +194,7 @@ class NextItemTask(Task):
     def __init__(self, model: NeuralRecommender, dataset: Dataset) -> None:
         self.model, self.module, self.label = model, model.module, model.name
         self.validation = Validation.of(dataset.sequences)
-        self.sequences, self.histories = self.validation.train, self.validation.histories
-        self.targets = self.validation.targets_R
+        self.sequences = self.validation.train
         self.negatives = Negatives(self.sequences, model.item_count)
 
     def batches(self, rng: np.random.Generator) -> list[Any]:
@@ -198,5 +211,4 @@ class NextItemTask(Task):
 
     def validate(self) -> dict[str, float]:
         """Return HR@20, MRR and the loss on the left-out items."""
-        log_probs_RI = self.model.log_probs(self.histories, self.validation.users_R)
-        return self.validation.figures(log_probs_RI)
+        return self.validation.figures(self.model)

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from influpath.config import FrozenConfig
@@ -65,6 +65,12 @@ class PairwiseConfig(FrozenConfig):
     batch_size: int = Field(default=4096, ge=1)
     seed: int = 0
     training: PairwiseTraining = PairwiseTraining()
+
+    @model_validator(mode="after")
+    def _whole_softmax(self) -> "PairwiseConfig":
+        if self.training.softmax_sample:
+            raise ValueError("training.softmax_sample is not for BPR and TransRec")
+        return self
 
 
 class Batch(NamedTuple):
@@ -209,8 +215,7 @@ class PairwiseTask(Task):
     def validate(self) -> dict[str, float]:
         """Return HR@20, MRR and the loss over the catalogue on the left-out items."""
         self.module.project()
-        log_probs_RI = self.model.log_probs(self.validation.histories, self.validation.users_R)
-        return self.validation.figures(log_probs_RI)
+        return self.validation.figures(self.model)
 
 
 def pairwise_loss(

@@ -46,7 +46,7 @@ class POP(Recommender):
         began = time.monotonic()
         validation = Validation.of(dataset.sequences)
         self.log_share_I = self._counted(validation.train)
-        figures = validation.figures(self.log_probs(validation.histories))
+        figures = validation.figures(self)
         self.log_share_I = self._counted(dataset.sequences)
         return {
             "epochs": [{"epoch": 1.0, **figures}],

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from influpath.recommenders.blocks import TransformerBlock
+from influpath.recommenders.blocks import Dropout, TransformerBlock
 from influpath.recommenders.neural import NeuralConfig
 
 
@@ -44,7 +44,7 @@ class ItemEncoder(nn.Module):
         self.item = nn.Embedding(tokens, width)
         self.position = nn.Embedding(config.max_length + 1, width)
         self.bias = nn.Parameter(torch.zeros(items))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(
             TransformerBlock(width, config.heads, config.dropout) for _ in range(config.blocks)
         )

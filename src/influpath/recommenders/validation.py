@@ -1,16 +1,16 @@
 """Validation of next-item models: the last item of a fixed 10% of the users.
 
-Shape suffixes: R validation users, I catalogue items.
+Shape suffixes: R validation users, C of them at a time, I catalogue items.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from influpath.data.sequences import IntArray, Sequences
 from influpath.data.splits import validation_users
+from influpath.recommenders.base import Recommender
 from influpath.recommenders.ranking import target_ranks
 
 # The same users validate every model, whatever its seed (design: "a fixed 10% of users").
@@ -43,16 +43,22 @@ class Validation:
         train = sequences.drop_last(held)
         return cls(train, rows, train.take(rows), sequences.take(rows).last())
 
-    def figures(self, log_probs_RI: Tensor) -> dict[str, float]:
-        """Return HR@20, MRR and the loss on the left-out items.
+    def figures(self, model: Recommender) -> dict[str, float]:
+        """Return HR@20, MRR and the loss of a model on the left-out items, by full ranking.
 
-        Args:
-            log_probs_RI: A model's prediction after each of ``histories``.
+        Predictions are made and ranked a bounded number of rows at a time.
         """
-        ranks = target_ranks(log_probs_RI, self.histories, self.targets_R)
-        picked_R1 = log_probs_RI.gather(1, torch.from_numpy(self.targets_R)[:, None] - 1)
+        ranks, picked = [], []
+        size = model.chunk_rows()
+        for start in range(0, max(1, len(self.users_R)), size):
+            rows = np.arange(start, min(start + size, len(self.users_R)))
+            histories, targets = self.histories.take(rows), self.targets_R[rows]
+            log_probs_CI = model.log_probs(histories, self.users_R[rows])
+            ranks.append(target_ranks(log_probs_CI, histories, targets))
+            picked.append(log_probs_CI.gather(1, torch.from_numpy(targets)[:, None] - 1))
+        ranks_R = np.concatenate(ranks)
         return {
-            "hr@20": float((ranks <= 20).mean()),
-            "mrr": float((1.0 / ranks).mean()),
-            "validation_loss": float(-picked_R1.mean()),
+            "hr@20": float((ranks_R <= 20).mean()),
+            "mrr": float((1.0 / ranks_R).mean()),
+            "validation_loss": float(-torch.cat(picked).mean()),
         }

@@ -38,9 +38,13 @@ def save_checkpoint(
     for number, entries in optimizer.state_dict()["state"].items():
         for name, value in entries.items():
             tensors[f"optimizer/{number}/{name}"] = torch.as_tensor(value)
-    # Copies, since safetensors refuses tensors that share memory (tied weights).
-    copies = {name: tensor.detach().clone() for name, tensor in tensors.items()}
-    write_tensors(path, copies, metadata={"state": json.dumps(state)})
+    # Safetensors refuses tensors that share memory (tied weights): all but one are copied.
+    seen: set[int] = set()
+    for name, tensor in tensors.items():
+        if (place := tensor.untyped_storage().data_ptr()) in seen:
+            tensors[name] = tensor.detach().clone()
+        seen.add(place)
+    write_tensors(path, tensors, metadata={"state": json.dumps(state)})
 
 
 def read_state(path: Path) -> dict[str, Any]:

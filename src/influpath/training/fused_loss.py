@@ -3,20 +3,34 @@
 Logits are made, reduced and differentiated chunk by chunk, in a chunk that stays in the processor's
 cache, so memory does not grow with batch x catalogue.  Shared by every neural model.
 
+Under autocast (``training.precision = "bfloat16"``) the three matrix products and the exponentials
+are bfloat16; sums over the catalogue, the targets' own logits and the gradients are float32.
+
 Shape suffixes: N supervised positions, C positions of one chunk, D width, V catalogue items.
 """
 
-from collections.abc import Callable
-from typing import Any, cast
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 CHUNK_BYTES = 2 << 20
+# In bfloat16 a product costs less than what is done once a chunk, so chunks are larger.
+HALF_CHUNK_BYTES = 4 << 20
+HALF_CHUNK_ROWS = 128
+# Powers of 2 up to these exponents, and sums of them, neither overflow nor vanish.
+SAFE_EXPONENT = 90.0
+LOG2_E = math.log2(math.e)
 
 
 def fused_cross_entropy(
-    hidden_ND: Tensor, weight_VD: Tensor, target_N: Tensor, bias_V: Tensor | None = None
+    hidden_ND: Tensor,
+    weight_VD: Tensor,
+    target_N: Tensor,
+    bias_V: Tensor | None = None,
+    own_N: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of ``softmax(hidden @ weight.T + bias)`` against the targets.
 
@@ -24,16 +38,46 @@ def fused_cross_entropy(
     rounding.  Pads are left out by the caller: only supervised positions come in.
 
     Args:
-        hidden_ND: Outputs of the network at the supervised positions, float32 [N, D].
+        hidden_ND: Outputs of the network at the supervised positions [N, D].
         weight_VD: Output projection, float32 [V, D].
         target_N: Indices into the V rows, int64 [N].
         bias_V: Output bias, float32 [V], or None.
+        own_N: Where the V rows are a sample: the logits of the targets [N], which are counted once
+            whether sampled or not.  ``target_N`` is then -1 where the target was not sampled.
 
     Returns:
         Scalar mean loss (formula 9 of the paper, averaged over positions); 0 for no positions.
     """
     apply = cast(Callable[..., Tensor], _FusedCrossEntropy.apply)
-    return apply(hidden_ND, weight_VD, target_N, bias_V)
+    return apply(hidden_ND.to(weight_VD.dtype), weight_VD, bias_V, target_N, own_N)
+
+
+class _Inputs(NamedTuple):
+    """What comes in; see ``fused_cross_entropy``."""
+
+    hidden_ND: Tensor
+    weight_VD: Tensor
+    bias_V: Tensor | None
+    target_N1: Tensor
+    own_N1: Tensor | None
+
+
+class _Chunk(NamedTuple):
+    """Odds of some positions: exp(logit - shift), one shift per row.
+
+    Attributes:
+        rows: The positions.
+        odds_CV: Odds of the catalogue rows.
+        own_C1: Odds of the target where it is counted apart, else None.
+        total_C1: Sum of the odds.
+        loss: Sum of the positions' losses.
+    """
+
+    rows: slice
+    odds_CV: Tensor
+    own_C1: Tensor | None
+    total_C1: Tensor
+    loss: Tensor
 
 
 class _FusedCrossEntropy(torch.autograd.Function):
@@ -41,52 +85,152 @@ class _FusedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, target_N: Tensor, bias_V: Tensor | None
+        ctx: Any,
+        hidden_ND: Tensor,
+        weight_VD: Tensor,
+        bias_V: Tensor | None,
+        target_N: Tensor,
+        own_N: Tensor | None,
     ) -> Tensor:
-        count, catalogue = len(hidden_ND), len(weight_VD)
-        chunk = max(16, CHUNK_BYTES // (catalogue * hidden_ND.element_size()))
-        wants_gradient = any(ctx.needs_input_grad)
-        loss = hidden_ND.new_zeros(())
-        d_hidden_ND = torch.empty_like(hidden_ND) if wants_gradient else None
-        d_weight_VD = torch.zeros_like(weight_VD) if wants_gradient else None
-        d_bias_V = torch.zeros_like(bias_V) if wants_gradient and bias_V is not None else None
-        for start in range(0, count, chunk):
-            rows = slice(start, min(start + chunk, count))
-            hidden_CD, target_C1 = hidden_ND[rows], target_N[rows, None]
-            if bias_V is None:
-                logits_CV = hidden_CD @ weight_VD.T
+        own_N1 = None if own_N is None else own_N[:, None]
+        inputs = _Inputs(hidden_ND, weight_VD, bias_V, target_N[:, None], own_N1)
+        half = torch.is_autocast_enabled(hidden_ND.device.type)
+        with torch.autocast(hidden_ND.device.type, enabled=False):
+            chunks = _half_chunks(inputs) if half else _exact_chunks(inputs)
+            if any(ctx.needs_input_grad):
+                loss, *gradients = _differentiated(inputs, chunks, half)
             else:
-                logits_CV = torch.addmm(bias_V, hidden_CD, weight_VD.T)
-            picked_C1 = logits_CV.gather(1, target_C1)
-            peak_C1 = logits_CV.amax(1, keepdim=True)
-            odds_CV = logits_CV.sub_(peak_C1).exp_()
-            total_C1 = odds_CV.sum(1, keepdim=True)
-            loss += (total_C1.log() + peak_C1 - picked_C1).sum()
-            if d_hidden_ND is None or d_weight_VD is None:
-                continue
-            # Scaling the narrow sides instead of dividing the wide matrix saves a pass over it.
-            inverse_C1 = total_C1.reciprocal()
-            d_hidden_ND[rows] = (odds_CV @ weight_VD) * inverse_C1 - weight_VD[target_N[rows]]
-            d_weight_VD.addmm_(odds_CV.T, hidden_CD * inverse_C1)
-            if d_bias_V is not None:
-                d_bias_V.addmv_(odds_CV.T, inverse_C1[:, 0])
-        if d_weight_VD is not None and count:
-            d_weight_VD.index_add_(0, target_N, hidden_ND, alpha=-1.0)
-            if d_bias_V is not None:
-                ones_N = torch.ones(count, dtype=d_bias_V.dtype, device=d_bias_V.device)
-                d_bias_V.index_add_(0, target_N, ones_N, alpha=-1.0)
-        ctx.count = max(count, 1)
-        ctx.save_for_backward(d_hidden_ND, d_weight_VD, d_bias_V)
+                loss, gradients = sum((c.loss for c in chunks), hidden_ND.new_zeros(())), []
+        ctx.count = max(len(hidden_ND), 1)
+        ctx.save_for_backward(*gradients)
         mean: Tensor = loss / ctx.count
         return mean
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        d_hidden_ND, d_weight_VD, d_bias_V = ctx.saved_tensors
         scale = grad_outputs[0] / ctx.count
-        return (
-            d_hidden_ND * scale,
-            d_weight_VD * scale,
-            None,
-            None if d_bias_V is None else d_bias_V * scale,
+        d_hidden_ND, d_weight_VD, d_bias_V, d_own_N = (
+            None if gradient is None else gradient * scale for gradient in ctx.saved_tensors
         )
+        return d_hidden_ND, d_weight_VD, d_bias_V, None, d_own_N
+
+
+def _exact_chunks(inputs: _Inputs) -> Iterator[_Chunk]:
+    """Make the odds in the precision of what comes in."""
+    hidden_ND, weight_VD, bias_V, target_N1, own_N1 = inputs
+    size = max(16, CHUNK_BYTES // (len(weight_VD) * weight_VD.element_size()))
+    buffer_CV = weight_VD.new_empty(min(size, len(hidden_ND)), len(weight_VD))
+    for rows in _slices(len(hidden_ND), size):
+        logits_CV = _logits(hidden_ND[rows], weight_VD, bias_V, buffer_CV)
+        if own_N1 is None:
+            picked_C1 = logits_CV.gather(1, target_N1[rows])
+            peak_C1 = logits_CV.amax(1, keepdim=True)
+        else:
+            picked_C1 = own_N1[rows]
+            _bar(target_N1[rows], logits_CV)
+            peak_C1 = torch.maximum(logits_CV.amax(1, keepdim=True), picked_C1)
+        odds_CV, own_C1 = logits_CV.sub_(peak_C1).exp_(), None
+        total_C1 = odds_CV.sum(1, keepdim=True)
+        if own_N1 is not None:
+            own_C1 = (picked_C1 - peak_C1).exp()
+            total_C1 = total_C1 + own_C1
+        loss = (total_C1.log() + peak_C1 - picked_C1).sum()
+        yield _Chunk(rows, odds_CV, own_C1, total_C1, loss)
+
+
+def _half_chunks(inputs: _Inputs) -> Iterator[_Chunk]:
+    """Make the odds in bfloat16, as powers of 2, which are the fastest."""
+    hidden_ND, weight_VD, bias_V, target_N1, own_N1 = inputs
+    if not len(hidden_ND):
+        return
+    # The targets' own logits decide the loss: they are exact.
+    if own_N1 is None:
+        picked_N1 = (hidden_ND * weight_VD[target_N1[:, 0]]).sum(1, keepdim=True)
+        picked_N1 = picked_N1 if bias_V is None else picked_N1 + bias_V[target_N1]
+    else:
+        picked_N1 = own_N1
+    # Most models' logits are bounded by so little that no peak has to be looked for.
+    largest = hidden_ND.norm(dim=1).amax() * weight_VD.norm(dim=1).amax()
+    if bias_V is not None:
+        largest = largest + bias_V.abs().amax()
+    bounded = bool(torch.maximum(largest, picked_N1.abs().amax()) * LOG2_E < SAFE_EXPONENT)
+    weight_VD = weight_VD.bfloat16()
+    bias_V = None if bias_V is None else (bias_V * LOG2_E).bfloat16()
+    size = max(HALF_CHUNK_ROWS, HALF_CHUNK_BYTES // (2 * len(weight_VD)))
+    buffer_CV = weight_VD.new_empty(min(size, len(hidden_ND)), len(weight_VD))
+    for rows in _slices(len(hidden_ND), size):
+        hidden_CD, picked_C1 = (hidden_ND[rows] * LOG2_E).bfloat16(), picked_N1[rows]
+        logits_CV = _logits(hidden_CD, weight_VD, bias_V, buffer_CV)
+        if own_N1 is not None:
+            _bar(target_N1[rows], logits_CV)
+        shift_C1 = torch.zeros_like(picked_C1)
+        if not bounded:
+            peak_C1 = torch.maximum(logits_CV.amax(1, keepdim=True), picked_C1 * LOG2_E)
+            logits_CV -= (shift_half_C1 := peak_C1.bfloat16())
+            shift_C1 = shift_half_C1.float()
+        odds_CV, own_C1 = logits_CV.exp2_(), None
+        total_C1 = odds_CV.sum(1, keepdim=True).float()
+        if own_N1 is not None:
+            own_C1 = (picked_C1 * LOG2_E - shift_C1).exp2()
+            total_C1 = total_C1 + own_C1
+        loss = (total_C1.log() + shift_C1 / LOG2_E - picked_C1).sum()
+        yield _Chunk(rows, odds_CV, own_C1, total_C1, loss)
+
+
+def _differentiated(
+    inputs: _Inputs, chunks: Iterator[_Chunk], half: bool
+) -> tuple[Tensor | None, ...]:
+    """Return the summed loss and its gradients for hidden states, weights, bias and own logits."""
+    hidden_ND, weight_VD, bias_V, target_N1, own_N1 = inputs
+    loss = hidden_ND.new_zeros(())
+    d_hidden_ND, d_weight_VD = torch.empty_like(hidden_ND), torch.zeros_like(weight_VD)
+    d_bias_V = None if bias_V is None else torch.zeros_like(bias_V)
+    d_own_N1 = None if own_N1 is None else torch.empty_like(own_N1)
+    factor_VD = weight_VD.bfloat16() if half else weight_VD
+    for rows, odds_CV, own_C1, total_C1, chunk_loss in chunks:
+        loss += chunk_loss
+        # Scaling the narrow sides instead of dividing the wide matrix saves a pass over it.
+        inverse_C1 = total_C1.reciprocal()
+        d_hidden_ND[rows] = (odds_CV @ factor_VD) * inverse_C1
+        if d_own_N1 is None or own_C1 is None:
+            d_hidden_ND[rows] -= weight_VD[target_N1[rows, 0]]
+        else:
+            d_own_N1[rows] = own_C1 * inverse_C1 - 1.0
+        scaled_CD = hidden_ND[rows] * inverse_C1
+        if half:
+            d_weight_VD += odds_CV.T @ scaled_CD.bfloat16()
+        else:
+            d_weight_VD.addmm_(odds_CV.T, scaled_CD)
+        if d_bias_V is not None and half:
+            d_bias_V += (odds_CV.T @ inverse_C1.bfloat16())[:, 0]
+        elif d_bias_V is not None:
+            d_bias_V.addmv_(odds_CV.T, inverse_C1[:, 0])
+    if d_own_N1 is not None:
+        return loss, d_hidden_ND, d_weight_VD, d_bias_V, d_own_N1[:, 0]
+    if len(hidden_ND):
+        d_weight_VD.index_add_(0, target_N1[:, 0], hidden_ND, alpha=-1.0)
+        if d_bias_V is not None:
+            d_bias_V.index_add_(0, target_N1[:, 0], torch.ones_like(hidden_ND[:, 0]), alpha=-1.0)
+    return loss, d_hidden_ND, d_weight_VD, d_bias_V, None
+
+
+def _logits(
+    hidden_CD: Tensor, weight_VD: Tensor, bias_V: Tensor | None, buffer_CV: Tensor
+) -> Tensor:
+    """Return hidden @ weight.T + bias, written over the buffer's first rows."""
+    logits_CV = buffer_CV[: len(hidden_CD)]
+    if bias_V is None:
+        return torch.mm(hidden_CD, weight_VD.T, out=logits_CV)
+    return torch.addmm(bias_V, hidden_CD, weight_VD.T, out=logits_CV)
+
+
+def _bar(column_C1: Tensor, logits_CV: Tensor) -> None:
+    """Leave one column of each row out of the softmax, in place; none where the column is -1."""
+    rows_C = torch.nonzero(column_C1[:, 0] >= 0)[:, 0]
+    logits_CV[rows_C, column_C1[rows_C, 0]] = -torch.inf
+
+
+def _slices(count: int, size: int) -> Iterator[slice]:
+    """Cut 0..count into slices of at most ``size``."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))

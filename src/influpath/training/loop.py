@@ -14,9 +14,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from influpath.config import FrozenConfig
+from influpath.config import FrozenConfig, later
 from influpath.errors import DivergedError, ModelFileError
 from influpath.training.checkpoints import load_checkpoint, read_state, save_checkpoint
+from influpath.training.optimizer import RowwiseAdamW, clip_gradients
 from influpath.training.progress import Progress
 
 
@@ -34,6 +35,12 @@ class TrainingConfig(FrozenConfig):
         warmup: Share of all steps with a linearly growing rate (schedule "cosine").
         clip_norm: Bound on the gradient norm.
         validate_every: Epochs between validations.
+        precision: "bfloat16" trains about twice as fast on processors that have it: matrix
+            products and attention round to 8 bits of mantissa, weights, sums and validation stay
+            float32.  Losses agree to about 1e-4; "float32" repeats earlier results bit for bit.
+        softmax_sample: For catalogues beyond 100,000 items: the full softmax is estimated from so
+            many items, drawn anew for every batch; 0 is the whole catalogue.  See
+            ``catalogue_loss``.
     """
 
     epochs: int = Field(default=50, ge=1)
@@ -45,6 +52,8 @@ class TrainingConfig(FrozenConfig):
     warmup: float = Field(default=0.03, ge=0, lt=1)
     clip_norm: float = Field(default=5.0, gt=0)
     validate_every: int = Field(default=1, ge=1)
+    precision: Literal["float32", "bfloat16"] = later("float32")
+    softmax_sample: int = later(0, ge=0)
 
 
 class Task(ABC):
@@ -120,9 +129,13 @@ def train(
         DivergedError: The loss became infinite or NaN.
     """
     module = task.module
-    optimizer = torch.optim.AdamW(
+    optimizer = RowwiseAdamW(
         module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
+    for part in module.modules():
+        if isinstance(part, torch.nn.Embedding):
+            # A batch that meets few of the rows changes no others.
+            part.sparse = config.softmax_sample > 0
     history = TrainingHistory()
     best = snapshot(module)
     rate, stale, since_halved = config.learning_rate, 0, 0
@@ -195,18 +208,25 @@ def run_epoch(
     for number, batch in enumerate(batches):
         for group in optimizer.param_groups:
             group["lr"] = scheduled(config, rate, epoch - 1 + number / len(batches))
-        loss, count = task.loss(batch, rng)
+        with arithmetic(task.module, config):
+            loss, count = task.loss(batch, rng)
         if not count:
             continue
         if not math.isfinite(value := float(loss.detach())):
             raise diverged(task, config, f"loss is {value}", epoch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(task.module.parameters(), config.clip_norm)
+        clip_gradients(task.module.parameters(), config.clip_norm)
         optimizer.step()
         total, positions = total + value * count, positions + count
         progress.batch(epoch, number + 1, len(batches), total / positions)
     return total / max(positions, 1)
+
+
+def arithmetic(module: torch.nn.Module, config: TrainingConfig) -> torch.autocast:
+    """Return the context in which a module computes losses in the configured precision."""
+    device = next(module.parameters()).device.type
+    return torch.autocast(device, torch.bfloat16, enabled=config.precision == "bfloat16")
 
 
 def diverged(task: Task, config: TrainingConfig, what: str, epoch: int) -> DivergedError:
