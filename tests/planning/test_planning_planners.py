@@ -19,6 +19,7 @@ from influpath.planning.rec2inf import Rec2InfPlanner
 from influpath.planning.vanilla import VanillaPlanner
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.bert4rec import BERT4Rec
+from influpath.recommenders.pop import POP
 from influpath.recommenders.sasrec import SASRec
 from influpath.testing import tiny_dataset, tiny_pairs
 from influpath.testing.planner_conformance import make_batch
@@ -174,9 +175,9 @@ def test_rec2inf_ties_among_genres(sasrec: SASRec) -> None:
             assert found == of_its_kind[0]
 
 
-def test_rec2inf_needs_vectors(irn: IRN, sasrec: SASRec) -> None:
-    with pytest.raises(ConfigError, match="'irn' has none of its own"):
-        Rec2InfPlanner(irn)
+def test_rec2inf_needs_vectors(sasrec: SASRec) -> None:
+    with pytest.raises(ConfigError, match="'pop' has none of its own"):
+        Rec2InfPlanner(POP().fit(tiny_dataset()))
     with pytest.raises(ConfigError, match="each of the 24 items"):
         Rec2InfPlanner(sasrec, item_vectors=np.ones((23, 4), dtype=np.float32))
 
