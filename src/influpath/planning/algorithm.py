@@ -4,7 +4,7 @@ As printed the algorithm emits M + 1 items (``while |s_p| <= M``); here a path h
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -109,10 +109,22 @@ def run_batch(planner: Planner, batch: PlanBatch, pair_ids: IntArray) -> pl.Data
     return frame.with_columns(pair_id=pl.Series(pair_ids)[frame["pair_id"]])
 
 
+class Numbering(Protocol):
+    """What numbers items and, perhaps, users: a planner, or simulated users."""
+
+    @property
+    def items(self) -> IdMap:
+        """The catalogue."""
+
+    @property
+    def users(self) -> IdMap | None:
+        """The users, or None where they play no part."""
+
+
 def encode_pairs(
-    planner: Planner, pairs: pl.DataFrame, histories: Histories
+    planner: Numbering, pairs: pl.DataFrame, histories: Histories
 ) -> tuple[Sequences, IntArray, IntArray]:
-    """Return histories, objectives and users of pairs in the planner's numbers."""
+    """Return histories, objectives and users of pairs in the numbers of a planner, or of users."""
     user_ids = pairs["user_id"].to_list()
     objectives = planner.items.encode(pairs["objective_id"].to_list())
     if isinstance(histories, Dataset):
