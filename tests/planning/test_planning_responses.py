@@ -117,7 +117,7 @@ def pushed(
 ) -> np.ndarray[Any, Any]:
     """Return items and scores of three slots, [B, 6], if rows are pushed by different factors."""
     session = Session(planner, batch)
-    shown = []
+    shown: list[np.ndarray[Any, Any]] = []
     for _ in range(3):
         session.state.push_B = push_B
         proposal = session.propose()

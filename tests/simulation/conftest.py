@@ -1,6 +1,6 @@
 """A tiny simulated world and its users."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
@@ -9,7 +9,7 @@ from influpath.data import Dataset, SimulatedWorld, load_dataset
 from influpath.evaluation import sample_pairs
 from influpath.simulation import TruthUserModel
 
-WORLD = {"users": 60, "items": 40, "shortest": 6, "longest": 12}
+WORLD: dict[str, Any] = {"users": 60, "items": 40, "shortest": 6, "longest": 12}
 
 
 class World(NamedTuple):

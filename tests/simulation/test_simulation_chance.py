@@ -17,7 +17,7 @@ def test_numbers_are_uniform_and_independent() -> None:
         for purpose in Purpose
     ]
     for column in columns:
-        assert 0 <= column.min()
+        assert column.min() >= 0
         assert column.max() < 1
         assert stats.kstest(column, "uniform").pvalue > 1e-4
         # Neighbouring pairs have nothing to do with each other.

@@ -83,7 +83,9 @@ def plain_loop(
     row = int(dataset.rows_of([pair["user_id"]])[0])
     known = dataset.sequences.row(row).tolist()
     objective = int(dataset.items.encode([pair["objective_id"]])[0])
-    refused, resting, misses = set(), {}, 0
+    refused: set[int] = set()
+    resting: dict[int, int] = {}
+    misses = 0
     found: list[tuple[Any, ...]] = []
     for number in range(1, config.rounds + 1):
         wanted = log_p(judge, known)

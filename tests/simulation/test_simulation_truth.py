@@ -63,4 +63,6 @@ def test_events_are_drawn_as_the_log_was(world: World) -> None:
     events = answers.events_B[~answers.left_B]
     found = torch.bincount(torch.from_numpy(events), minlength=41)[1:].double() / len(events)
     shares = expected / expected.sum()
-    assert float((found - shares).abs().max()) < 4 * float((shares * (1 - shares)).max() / 4000) ** 0.5
+    assert (
+        float((found - shares).abs().max()) < 4 * float((shares * (1 - shares)).max() / 4000) ** 0.5
+    )

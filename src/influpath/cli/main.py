@@ -10,7 +10,17 @@ from typing import Annotated
 
 import typer
 
-from influpath.cli import components, data, doctor, evaluate, plan, reproduce, runs, verify
+from influpath.cli import (
+    components,
+    data,
+    doctor,
+    evaluate,
+    plan,
+    reproduce,
+    runs,
+    simulate,
+    verify,
+)
 from influpath.cli.errors import drop_output
 from influpath.cli.logs import log_to_stderr
 from influpath.cli.options import DataDir, Settings, add_command
@@ -34,6 +44,8 @@ add_command(app, "run", "influpath run configs/ml-1m.toml --data-dir ~/datasets"
 add_command(app, "train", "influpath train configs/ml-1m.toml")(runs.train)
 add_command(app, "next-item", "influpath next-item configs/next-item-ml-1m.toml")(runs.next_item)
 add_command(app, "reproduce", *reproduce.EXAMPLES)(reproduce.reproduce)
+add_command(app, "simulate", *simulate.EXAMPLES)(simulate.simulate)
+add_command(app, "judges", simulate.JUDGES_EXAMPLE)(simulate.judges)
 add_command(app, "plan", *plan.EXAMPLES)(plan.plan)
 add_command(app, "evaluate", *evaluate.EXAMPLES)(evaluate.evaluate)
 add_command(app, "verify", "influpath verify results/ml-1m/main.json")(verify.verify)

@@ -270,9 +270,7 @@ class PlannerConformance:
         others = fill(np.zeros(len(session), dtype=np.int64), session.state)
         session.retarget(others)
         fresh = planner.start(
-            PlanBatch(
-                batch.users_B, session.state.known, others, batch.max_length, batch.items
-            )
+            PlanBatch(batch.users_B, session.state.known, others, batch.max_length, batch.items)
         )
         fresh.shown, fresh.barred_BI = session.state.shown, session.state.barred_BI.clone()
         found, expected = session.propose(), planner.step(fresh)
