@@ -43,6 +43,7 @@ class LoopSettings(FrozenConfig):
         plain: The planner that is the plain recommender.
         adaptive: Which of the planners learn their users' sensitivity in a row of their own.
         open_loop: Which of them are shown without re-planning in a row of their own.
+        last_offer: Which of them show the objective in the last round in a row of their own.
         users: Report users, at most; 0 is all.
         dial_users: Dial users, at most; 0 is all.
         grids: Dials to choose from, for planners that have any; others stand as in the run.
@@ -63,10 +64,14 @@ class LoopSettings(FrozenConfig):
     plain: str = "vanilla/sasrec"
     adaptive: tuple[str, ...] = ("irn", "rec2inf/sasrec", "ipg/sasrec", "lookahead/sasrec")
     open_loop: tuple[str, ...] = ("irn",)
+    last_offer: tuple[str, ...] = (
+        *("irn", "rec2inf/sasrec", "ipg/sasrec", "lookahead/sasrec"),
+        "vanilla/sasrec",
+    )
     users: NonNegativeInt = 0
     dial_users: NonNegativeInt = 0
     grids: Grids = Field(default_factory=dict)
-    margin: float = Field(default=0.05, ge=0, lt=1)
+    margin: float = Field(default=0.1, ge=0, lt=1)
     loop: LoopConfig = LoopConfig()
     judge_users: JudgeUsersConfig = JudgeUsersConfig()
     sensitivity: Sensitivity = Sensitivity()
@@ -74,7 +79,7 @@ class LoopSettings(FrozenConfig):
 
     @model_validator(mode="after")
     def _names_are_there(self) -> Self:
-        for field in ("adaptive", "open_loop", "grids"):
+        for field in ("adaptive", "open_loop", "last_offer", "grids"):
             others = [name for name in getattr(self, field) if name not in self.planners]
             if others:
                 raise ValueError(f"{field}: {others[0]} is none of the planners")

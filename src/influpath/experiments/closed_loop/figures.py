@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from influpath.experiments.closed_loop.loop import ADAPTIVE, OPEN_LOOP
+from influpath.experiments.closed_loop.loop import ADAPTIVE, LAST_OFFER, OPEN_LOOP
 from influpath.experiments.closed_loop.words import METRIC_NAMES, driver_words
 from influpath.experiments.figure_parts import INK, STYLE, Look, defined, looks
 from influpath.experiments.reproduction.stages import save_figure
@@ -49,7 +49,7 @@ def draw_loop(document: Mapping[str, Any], path: Path) -> None:
 
 
 def looks_of(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return how each row is drawn: as its planner, hollow if adaptive, a cross if open loop."""
+    """Return how each row is drawn: as its planner, and hollow, crossed or half by its mode."""
     by_planner: dict[str, Look] = looks({name.partition(",")[0] for name in names})
     found = {}
     for name in names:
@@ -59,6 +59,8 @@ def looks_of(names: Sequence[str]) -> dict[str, dict[str, Any]]:
             drawn |= {"fillstyle": "none", "linestyle": "--"}
         elif name.endswith(OPEN_LOOP):
             drawn |= {"marker": "x", "linestyle": ":"}
+        elif name.endswith(LAST_OFFER):
+            drawn |= {"fillstyle": "bottom", "linestyle": "-."}
         found[name] = drawn
     return found
 
@@ -88,8 +90,8 @@ def arrival_against_leaving(axes: Axes, planners: Mapping[str, Any]) -> None:
 def arrival_curves(axes: Axes, curves: Mapping[str, Any]) -> None:
     """Draw the share of users who had arrived after each round, with intervals."""
     for name, look in looks_of(list(curves)).items():
-        if name.endswith(ADAPTIVE) and not name.startswith("irn"):
-            continue  # They lie on their fixed ones; their ends are in the other panel.
+        if name.endswith(LAST_OFFER) or (name.endswith(ADAPTIVE) and name != f"irn{ADAPTIVE}"):
+            continue  # They lie near their fixed ones; their ends are in the other panel.
         rows = curves[name]["arrived"]
         rounds = range(1, len(rows) + 1)
         axes.plot(rounds, [row["mean"] for row in rows], markersize=3.5, linewidth=1.4, **look)

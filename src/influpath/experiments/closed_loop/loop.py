@@ -21,6 +21,7 @@ from influpath.experiments.closed_loop.config import (
 )
 from influpath.experiments.run import Run
 from influpath.files import write_json
+from influpath.planning.last_offer import LastOfferPlanner
 from influpath.planning.open_loop import OpenLoopPlanner
 from influpath.planning.parts import PlannerParts
 from influpath.planning.schedule import schedule_text
@@ -36,7 +37,8 @@ from influpath.simulation.visits import Visits
 logger = logging.getLogger("influpath")
 
 FORMAT = "influpath-simulate-1"
-FIXED, ADAPTIVE, OPEN_LOOP = "", ", adaptive", ", open loop"
+FIXED, ADAPTIVE = "", ", adaptive"
+OPEN_LOOP, LAST_OFFER = ", open loop", ", objective last"
 BATCH = 512
 
 
@@ -46,8 +48,8 @@ class Row:
 
     Attributes:
         label: The planner.
-        mode: ``FIXED``, ``ADAPTIVE`` (learns how hard each user may be pushed) or ``OPEN_LOOP``
-            (without re-planning).
+        mode: ``FIXED``, ``ADAPTIVE`` (learns how hard each user may be pushed), ``OPEN_LOOP``
+            (without re-planning) or ``LAST_OFFER`` (the objective in the last round).
     """
 
     label: str
@@ -81,6 +83,7 @@ class ClosedLoop:
                 (FIXED, True),
                 (ADAPTIVE, label in self.settings.adaptive),
                 (OPEN_LOOP, label in self.settings.open_loop),
+                (LAST_OFFER, label in self.settings.last_offer),
             )
             if wanted
         ]
@@ -138,6 +141,8 @@ class ClosedLoop:
             planner = make_planner(label, parts, dials)
             if row.mode == OPEN_LOOP:
                 planner = OpenLoopPlanner(planner)
+            elif row.mode == LAST_OFFER:
+                planner = LastOfferPlanner(planner)
             with run.workspace.timed(f"{path.stem}, {pairs.height} users, {users.name}"):
                 simulate(
                     planner,
@@ -168,11 +173,11 @@ class ClosedLoop:
     def dials(self) -> dict[str, dict[str, Any]]:
         """Every row's dials: chosen where its planner has a grid, else as in the run.
 
-        Without re-planning a planner has the dials that it has with it.
+        Without re-planning, or with a last offer, a planner has the dials that it has else.
         """
         found = {}
         for row in self.rows:
-            chosen = self.choices.get(row.label if row.mode == OPEN_LOOP else row.name)
+            chosen = self.choices.get(row.name if row.mode == ADAPTIVE else row.label)
             found[row.name] = chosen["chosen"] if chosen else self.run.dials_of(row.label)
         return found
 
@@ -192,7 +197,7 @@ class ClosedLoop:
         return {
             row.name: self.choose(row, combinations(self.settings.grids[row.label]), users, limit)
             for row in self.rows
-            if row.label in self.settings.grids and row.mode != OPEN_LOOP
+            if row.label in self.settings.grids and row.mode in (FIXED, ADAPTIVE)
         }
 
     def choose(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from influpath.experiments.closed_loop.loop import ADAPTIVE, OPEN_LOOP, dials_text
+from influpath.experiments.closed_loop.loop import ADAPTIVE, LAST_OFFER, OPEN_LOOP, dials_text
 from influpath.experiments.reproduction.markdown import NAMES, table
 
 # Columns of the table, with digits.
@@ -18,7 +18,7 @@ COLUMNS = {
 METRIC_NAMES = {**NAMES, "sr": "SR@20"}
 IRN = "irn"
 # What re-planning is measured against: every claim is about arrival.
-RIVALS = (IRN + OPEN_LOOP, "rec2inf/sasrec", "ipg/sasrec", "lookahead/sasrec")
+RIVALS = ("rec2inf/sasrec", "ipg/sasrec", "lookahead/sasrec")
 
 
 def driver_words(driver: str, users: str) -> str:
@@ -56,11 +56,18 @@ def verdicts(document: Mapping[str, Any], driver: str) -> list[str]:
     found, margin = document["drivers"][driver], document["settings"]["margin"]
     differences = found["differences"]
     said = []
-    for rival in RIVALS:
+    for rival in (IRN + OPEN_LOOP, *RIVALS):
         key = f"{IRN} - {rival}"
         if key in differences:
             name = "IRN without re-planning" if rival == IRN + OPEN_LOOP else f"`{rival}`"
             said.append(f"More users arrive than with {name}: {verdict(differences[key])}")
+    for rival in (*RIVALS, document["settings"]["plain"]):
+        key = f"{IRN}{LAST_OFFER} - {rival}{LAST_OFFER}"
+        if key in differences:
+            said.append(
+                f"... and with the objective in the last round for both, than with `{rival}`: "
+                f"{verdict(differences[key])}"
+            )
     plain = f"{IRN} - {document['settings']['plain']}"
     if plain in differences:
         left = differences[plain]["left"]
