@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from influpath.planning.oracle import OraclePlanner
     from influpath.planning.paths import Paths
     from influpath.planning.rec2inf import Rec2InfPlanner
+    from influpath.planning.sensitivity import Sensitivity
+    from influpath.planning.session import Session
     from influpath.planning.vanilla import VanillaPlanner
     from influpath.recommenders.bert4rec import BERT4Rec
     from influpath.recommenders.bpr import BPR
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from influpath.recommenders.sasrec import SASRec
     from influpath.recommenders.transrec import TransRec
     from influpath.registry import load_model
+    from influpath.simulation import JudgeUserModel, LoopConfig, TruthUserModel, simulate
 
 __version__ = "0.1.0"
 
@@ -73,6 +76,12 @@ _HOMES = {
     "Caser": "recommenders.caser",
     "GRU4Rec": "recommenders.gru4rec",
     "POP": "recommenders.pop",
+    "JudgeUserModel": "simulation",
+    "LoopConfig": "simulation",
+    "Sensitivity": "planning.sensitivity",
+    "Session": "planning.session",
+    "TruthUserModel": "simulation",
+    "simulate": "simulation",
     "SASRec": "recommenders.sasrec",
     "TransRec": "recommenders.transrec",
     "load_model": "registry",
@@ -92,15 +101,20 @@ __all__ = [
     "IPGPlanner",
     "IRNPlanner",
     "InfluPathError",
+    "JudgeUserModel",
     "LookaheadPlanner",
+    "LoopConfig",
     "MSTPlanner",
     "OraclePlanner",
     "Paths",
     "Rec2InfPlanner",
     "SASRec",
+    "Sensitivity",
+    "Session",
     "SimulatedWorld",
     "Split",
     "TransRec",
+    "TruthUserModel",
     "VanillaPlanner",
     "calibrate",
     "evaluate",
@@ -110,6 +124,7 @@ __all__ = [
     "load_model",
     "plan",
     "sample_pairs",
+    "simulate",
 ]
 
 
