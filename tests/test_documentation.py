@@ -61,7 +61,8 @@ class TestNudge(PlannerConformance):
         return planner
 
 
-def test_the_readme_shows_the_committed_results() -> None:
-    check = [sys.executable, str(ROOT / "scripts" / "readme_results.py"), "--check"]
+@pytest.mark.parametrize("script", ["readme_results.py", "loop_pages.py"])
+def test_the_pages_show_the_committed_results(script: str) -> None:
+    check = [sys.executable, str(ROOT / "scripts" / script), "--check"]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from influpath.planning.paths import Paths
     from influpath.planning.reasons import explain
     from influpath.planning.rec2inf import Rec2InfPlanner
+    from influpath.planning.sensitivity import Sensitivity
+    from influpath.planning.session import Session
     from influpath.planning.vanilla import VanillaPlanner
     from influpath.recommenders.bert4rec import BERT4Rec
     from influpath.recommenders.bpr import BPR
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from influpath.recommenders.sasrec import SASRec
     from influpath.recommenders.transrec import TransRec
     from influpath.registry import load_model
+    from influpath.simulation import JudgeUserModel, LoopConfig, TruthUserModel, simulate
 
 __version__ = "0.1.0"
 
@@ -85,6 +88,12 @@ _HOMES = {
     "Caser": "recommenders.caser",
     "GRU4Rec": "recommenders.gru4rec",
     "POP": "recommenders.pop",
+    "JudgeUserModel": "simulation",
+    "LoopConfig": "simulation",
+    "Sensitivity": "planning.sensitivity",
+    "Session": "planning.session",
+    "TruthUserModel": "simulation",
+    "simulate": "simulation",
     "SASRec": "recommenders.sasrec",
     "TransRec": "recommenders.transrec",
     "load_model": "registry",
@@ -106,16 +115,21 @@ __all__ = [
     "IPGPlanner",
     "IRNPlanner",
     "InfluPathError",
+    "JudgeUserModel",
     "LookaheadPlanner",
+    "LoopConfig",
     "MSTPlanner",
     "Objective",
     "OraclePlanner",
     "Paths",
     "Rec2InfPlanner",
     "SASRec",
+    "Sensitivity",
+    "Session",
     "SimulatedWorld",
     "Split",
     "TransRec",
+    "TruthUserModel",
     "VanillaPlanner",
     "aim",
     "audience",
@@ -129,6 +143,7 @@ __all__ = [
     "plan",
     "rate_pairs",
     "sample_pairs",
+    "simulate",
 ]
 
 

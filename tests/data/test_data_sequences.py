@@ -75,6 +75,21 @@ def test_extend(pairs: Any) -> None:
 
 
 @fast
+@given(ROWS, ROWS)
+def test_followed_by(rows: Any, others: Any) -> None:
+    both = Sequences.from_rows(rows).followed_by(Sequences.from_rows(others))
+    assert as_lists(both) == [*rows, *others]
+
+
+@fast
+@given(st.lists(st.tuples(st.lists(st.integers(1, 9), max_size=5), st.integers(0, 9)), max_size=6))
+def test_append(rows: Any) -> None:
+    items = np.array([item for _, item in rows], dtype=np.int64)
+    longer = Sequences.from_rows([row for row, _ in rows]).append(items)
+    assert as_lists(longer) == [row + [item] * (item > 0) for row, item in rows]
+
+
+@fast
 @given(ROWS, st.data())
 def test_contains_and_counts(rows: Any, data: st.DataObject) -> None:
     sequences = Sequences.from_rows(rows)

@@ -86,7 +86,17 @@ def test_reading_on_equals_reading_anew(
             kept = np.array(order[: data.draw(st.integers(1, size))])
             reader.keep(kept)
             size = len(kept)
-        reader.append(np.array(data.draw(st.lists(item, min_size=size, max_size=size))))
+        if data.draw(st.booleans()):
+            others = data.draw(
+                st.lists(st.lists(item, max_size=2 * WINDOW), min_size=1, max_size=size)
+            )
+            places = np.array(data.draw(st.permutations(range(size)))[: len(others)])
+            strangers = np.arange(len(others)) - 1
+            reader.replace(places, model.reader(Sequences.from_rows(others), strangers))
+        # 0 reads nothing in its row.
+        reader.append(
+            np.array(data.draw(st.lists(st.integers(0, count), min_size=size, max_size=size)))
+        )
         candidates = data.draw(
             st.lists(st.lists(item, min_size=3, max_size=3), min_size=size, max_size=size)
         )

@@ -21,6 +21,7 @@ from influpath.cli import (
     plan,
     reproduce,
     runs,
+    simulate,
     verify,
 )
 from influpath.cli.errors import drop_output
@@ -47,6 +48,8 @@ add_command(app, "train", "influpath train configs/ml-1m.toml")(runs.train)
 add_command(app, "next-item", "influpath next-item configs/next-item-ml-1m.toml")(runs.next_item)
 add_command(app, "reproduce", *reproduce.EXAMPLES)(reproduce.reproduce)
 add_command(app, "feasibility", *feasibility.EXAMPLES)(feasibility.feasibility)
+add_command(app, "simulate", *simulate.EXAMPLES)(simulate.simulate)
+add_command(app, "judges", simulate.JUDGES_EXAMPLE)(simulate.judges)
 add_command(app, "plan", *plan.EXAMPLES)(plan.plan)
 add_command(app, "audience", *audience.EXAMPLES)(audience.audience)
 add_command(app, "evaluate", *evaluate.EXAMPLES)(evaluate.evaluate)

@@ -129,6 +129,20 @@ class Sequences:
             result.values[target] = part.values
         return result
 
+    def append(self, items_R: npt.NDArray[Any]) -> "Sequences":
+        """Return each row followed by one value; 0 adds nothing to its row."""
+        items_R = np.asarray(items_R, dtype=np.int64)
+        return self.extend(
+            Sequences.from_lengths(items_R[items_R > 0], (items_R > 0).astype(np.int64))
+        )
+
+    def followed_by(self, more: "Sequences") -> "Sequences":
+        """Return the rows of both, those of ``more`` last."""
+        return Sequences(
+            np.concatenate([self.values, more.values]),
+            np.concatenate([self.offsets, more.offsets[1:] + len(self.values)]),
+        )
+
     def contains(self, items_R: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Return whether each row holds the item given for it: bool [R]."""
         hits = self.values == np.asarray(items_R)[self.row_of_value]

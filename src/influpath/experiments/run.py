@@ -149,6 +149,21 @@ class Run(Experiment[RunConfig]):
     ) -> Paths:
         """Plan, or read the paths planned before for the same inputs (M is the run's if None)."""
         max_length = max_length or self.config.max_length
+        label, dials, model = self.identity(label, dials, judge)
+        given = pairs.select("pair_id", "user_id", "objective_id").write_csv()
+        inputs = [label, dials, model, max_length, self.dataset.fingerprint, given]
+        path = self.workspace.path(f"paths/{label.replace('/', '-')}", inputs, ".parquet")
+        if not path.exists():
+            planner = make_planner(label, PlannerParts(self.models, self.split.train, judge), dials)
+            with self.workspace.timed(f"plan {label} {input_hash(inputs)}"):
+                planned = plan(planner, pairs, self.split.train, max_length)
+                planned.write(path)
+        return Paths.read(path, pairs)
+
+    def identity(
+        self, label: str, dials: dict[str, Any], judge: Recommender
+    ) -> tuple[str, dict[str, Any], str | None]:
+        """Return what a planner is: label, all its dials, and what identifies its models."""
         kind, _, name = label.partition("/")
         # Spelled out, so that a default and the same value given are the same inputs.
         settings = planner_class(kind).config_class.parse(dials, label)
@@ -160,15 +175,7 @@ class Run(Experiment[RunConfig]):
             model = self.model_hash("model", name or kind)
             if "guidance_model" in dials:
                 model += self.model_hash("model", dials["guidance_model"])
-        given = pairs.select("pair_id", "user_id", "objective_id").write_csv()
-        inputs = [label, dials, model, max_length, self.dataset.fingerprint, given]
-        path = self.workspace.path(f"paths/{label.replace('/', '-')}", inputs, ".parquet")
-        if not path.exists():
-            planner = make_planner(label, PlannerParts(self.models, self.split.train, judge), dials)
-            with self.workspace.timed(f"plan {label} {input_hash(inputs)}"):
-                planned = plan(planner, pairs, self.split.train, max_length)
-                planned.write(path)
-        return Paths.read(path, pairs)
+        return label, dials, model
 
     def subset_paths(self, label: str, dials: dict[str, Any]) -> Paths:
         """Return paths on the fixed subset, taken from those of all report pairs where they are."""

@@ -53,6 +53,12 @@ class KeyValueCache:
         self.values_XBHLE = self.values_XBHLE[:, rows]
         self.known_BL = self.known_BL[rows]
 
+    def put(self, rows: Tensor, other: "KeyValueCache") -> None:
+        """Replace some rows of the batch by those of another cache."""
+        self.keys_XBHLE[:, rows] = other.keys_XBHLE
+        self.values_XBHLE[:, rows] = other.values_XBHLE
+        self.known_BL[rows] = other.known_BL
+
 
 class IRNNetwork(nn.Module):
     """Decoder layers that see earlier items and, weighted by the PIM, the objective.
@@ -153,7 +159,7 @@ class IRNNetwork(nn.Module):
         Exact: equals ``forward`` over the whole window, since earlier states do not change.
 
         Args:
-            items_B: The new items.
+            items_B: The new items; a row with 0 goes along, and is to be replaced (``put``).
             position: Their position in the layout.
             r_B: Impressionability.
             w_t_B: Aggressiveness at the new position.

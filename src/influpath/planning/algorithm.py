@@ -4,7 +4,7 @@ As printed the algorithm emits M + 1 items (``while |s_p| <= M``); here a path h
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -114,10 +114,22 @@ def no_steps(items: IdMap) -> pl.DataFrame:
     return PathRecorder(none).frame([none], [items.series("item_id", none)], [score])
 
 
+class Numbering(Protocol):
+    """What numbers items and, perhaps, users: a planner, or simulated users."""
+
+    @property
+    def items(self) -> IdMap:
+        """The catalogue."""
+
+    @property
+    def users(self) -> IdMap | None:
+        """The users, or None where they play no part."""
+
+
 def encode_pairs(
-    planner: Planner, pairs: pl.DataFrame, histories: Histories
+    planner: Numbering, pairs: pl.DataFrame, histories: Histories
 ) -> tuple[Sequences, IntArray, IntArray]:
-    """Return histories, objectives and users of pairs in the planner's numbers."""
+    """Return histories, objectives and users of pairs in the numbers of a planner, or of users."""
     user_ids = pairs["user_id"].to_list()
     objectives = planner.items.encode(pairs["objective_id"].to_list())
     known = known_items(user_ids, histories, planner.items)

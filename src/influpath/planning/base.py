@@ -1,15 +1,19 @@
 """The core interface of planning: ``start`` a batch, propose by ``step``, tell the state what came.
 
-A planner proposes; whoever runs it says what was shown.  That way one interface serves Algorithm 1
-of the paper (everything is accepted), rejections (``State.reject``) and events that come in between
-(``State.append(..., shown=False)``).
+A planner proposes; whoever runs it says what became of it.  That way one interface serves Algorithm
+1 of the paper (everything is accepted), users who reject or ignore what they are shown
+(``planning/responses.py``) and events that come in between (``State.append(..., shown=False)``).
 
-Shape suffixes: B rows still planned, I catalogue items (column c is item number c + 1).
+Rows go on in rounds, all at once: an item that is rejected or ignored uses up a slot of the path as
+one that is accepted does, so that M bounds how often a user is bothered.
+
+Shape suffixes: B rows still planned, I catalogue items (column c is item number c + 1), N last
+slots in which items rest.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -22,6 +26,9 @@ from influpath.data.ids import IdMap
 from influpath.data.sequences import IntArray, Sequences
 from influpath.errors import ConfigError
 from influpath.planning.parts import PlannerParts
+
+# Slots of the path for which an item that a user ignored is not shown again.
+REST = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +57,13 @@ class State:
     Attributes:
         users_B: User rows, -1 where unknown.
         objectives_B: Objective item numbers.
-        known: History, shown items and organic events so far, oldest first.
-        barred_BI: True where an item may not be shown: seen, shown or rejected.
+        known: History, items taken and organic events so far, oldest first.
+        barred_BI: True where an item may not be shown: seen, shown, rejected, or at rest.
         max_length: M.
-        shown: Number of path items shown so far (the same for every row).
+        push_B: What each row's aggressiveness is multiplied by: 1 is as the dials say, 0 is not at
+            all.  Each planner says which of its dials that is.
+        resting_BN: Items that were ignored in the last slots, 0 for none; barred meanwhile.
+        shown: Number of slots used so far (the same for every row).
     """
 
     users_B: IntArray
@@ -61,18 +71,22 @@ class State:
     known: Sequences
     barred_BI: Tensor
     max_length: int
+    push_B: npt.NDArray[np.float64]
+    resting_BN: IntArray
     shown: int = 0
-    events: int = field(default=0)
 
     @classmethod
     def begin(cls, batch: PlanBatch) -> "State":
         """Return the state before the first step."""
+        rows = len(batch.objectives_B)
         return cls(
             users_B=batch.users_B,
             objectives_B=batch.objectives_B,
             known=batch.histories,
             barred_BI=seen_items(batch.histories, batch.items),
             max_length=batch.max_length,
+            push_B=np.ones(rows),
+            resting_BN=np.zeros((rows, REST), dtype=np.int64),
         )
 
     @property
@@ -84,31 +98,48 @@ class State:
         return len(self.objectives_B)
 
     def append(self, items_B: IntArray, shown: bool = True) -> None:
-        """Record one item per row.
+        """Record at most one item per row, and that a slot was used.
 
         Args:
-            items_B: Item numbers.
-            shown: True for the path's next item; False for an event of the user's own, which
-                joins the history but takes no path slot.
+            items_B: Item numbers; 0 where a row takes none.
+            shown: True for what became of the slot; False for an event of the user's own, which
+                joins the history but takes no slot.
         """
-        ones = np.ones(len(self), dtype=np.int64)
-        self.known = self.known.extend(Sequences.from_lengths(items_B, ones))
+        self.known = self.known.append(items_B)
         self.reject(items_B)
         if shown:
             self.shown += 1
-        else:
-            self.events += 1
+            self._bar(self.resting_BN[:, 0], False)
+            self.resting_BN = np.pad(self.resting_BN[:, 1:], ((0, 0), (0, 1)))
 
     def reject(self, items_B: IntArray) -> None:
         """Bar one item per row from ever being proposed (again); 0 bars nothing in that row."""
-        rows = np.flatnonzero(items_B)
-        self.barred_BI[torch.from_numpy(rows), torch.from_numpy(items_B[rows] - 1)] = True
+        self._bar(items_B, True)
+        self.resting_BN = np.where(self.resting_BN == items_B[:, None], 0, self.resting_BN)
+
+    def rest(self, items_B: IntArray) -> None:
+        """Bar one item per row for the next ``REST`` slots; 0 bars nothing in that row."""
+        self._bar(items_B, True)
+        self.resting_BN[:, -1] = np.where(items_B > 0, items_B, self.resting_BN[:, -1])
+
+    def retarget(self, objectives_B: IntArray) -> None:
+        """Lead each row to another objective from now on; planners that hold the old one extend it.
+
+        Args:
+            objectives_B: Item numbers; a row whose objective stays keeps what was computed.
+        """
+        self.objectives_B = objectives_B
 
     def keep(self, rows: npt.NDArray[np.int64]) -> None:
         """Keep some rows, in the given order; planners with a cache extend this."""
         self.users_B, self.objectives_B = self.users_B[rows], self.objectives_B[rows]
         self.known = self.known.take(rows)
         self.barred_BI = self.barred_BI[torch.from_numpy(rows)]
+        self.push_B, self.resting_BN = self.push_B[rows], self.resting_BN[rows]
+
+    def _bar(self, items_B: IntArray, barred: bool) -> None:
+        rows = np.flatnonzero(items_B)
+        self.barred_BI[torch.from_numpy(rows), torch.from_numpy(items_B[rows] - 1)] = barred
 
 
 @dataclass(frozen=True, eq=False)

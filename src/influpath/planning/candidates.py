@@ -27,7 +27,7 @@ class RerankConfig(FrozenConfig):
     Attributes:
         k: Size of the candidate set, one number or one per step: how hard the planner pushes.  One
             candidate is the plain recommender; the whole catalogue shows the objective at once
-            wherever that comes first.
+            wherever that comes first.  ``State.push_B`` multiplies it.
     """
 
     k: PositiveIntSchedule = Field(default=50)
@@ -52,8 +52,18 @@ class Candidates:
 
     @classmethod
     def top(cls, scores_BI: Tensor, k: int, state: State) -> "Candidates":
-        """Take the k best columns of scores in which barred items are -inf."""
-        log_prob_BK, column_BK = scores_BI.topk(min(k, scores_BI.shape[1]), dim=1)
+        """Take the k best columns, times what each row is pushed, at least one, of scores.
+
+        Args:
+            scores_BI: Scores in which barred items are -inf.
+            k: Size of the candidate set of a row that is pushed by 1.
+            state: Says by how much each row is.
+        """
+        size_B = np.clip(np.rint(k * state.push_B), 1, scores_BI.shape[1])
+        most = int(size_B.max(initial=1))
+        log_prob_BK, column_BK = scores_BI.topk(most, dim=1)
+        beyond_BK = torch.arange(most) >= torch.from_numpy(size_B)[:, None]
+        log_prob_BK = log_prob_BK.masked_fill(beyond_BK, -torch.inf)
         return cls(column_BK, log_prob_BK, torch.from_numpy(state.objectives_B)[:, None] - 1)
 
     @property
@@ -98,7 +108,8 @@ class RerankPlanner(ModelPlanner[Config]):
         scores_BI = self.allowed_log_probs(state)
         candidates, _, order_BK = self.ranked(state, scores_BI)
         points_BK = (order_BK.shape[1] - order_BK.argsort(dim=1)).to(scores_BI.dtype)
-        points_BK = points_BK.masked_fill(~candidates.allowed_BK, -torch.inf)
+        others_BK = scores_BI.gather(1, candidates.column_BK)
+        points_BK = torch.where(candidates.allowed_BK, points_BK, others_BK)
         return scores_BI.scatter(1, candidates.column_BK, points_BK)
 
     def ranked(self, state: State, scores_BI: Tensor) -> tuple[Candidates, Tensor, Tensor]:

@@ -44,10 +44,15 @@ from influpath.recommenders.base import Recommender
 # Beyond any difference of guided log-probabilities.  The floor is taken among the items that may
 # be shown, so that one above it always exists and none below it is ever shown.
 BELOW_FLOOR = 1e4
+# More news than one reading can take in.
+ANEW = 2
 
 
 class IRNDials(FrozenConfig):
     """How hard IRN pushes; each dial is one value, one per step, or (w_t, guidance) a ramp.
+
+    ``State.push_B`` multiplies ``guidance`` and ``lookahead``, which act on what was read; ``w_t``
+    is part of the reading and stays.
 
     Attributes:
         w_t: Weight of the objective in the mask (the paper's aggressiveness).  It belongs to the
@@ -98,26 +103,35 @@ class IRNState(State):
 
     Attributes:
         passes: The readings that the dials need.
-        read: ``(shown, events, position)`` of the last reading; None before the first.
+        r_B: Impressionability.
+        pending_B: The last item that was recorded since the last reading; 0 for none.
+        news_B: How many were; more than one where everything is to be read anew.
+        position: Where the readings choose; None before the first.
     """
 
     passes: list[Pass] = field(default_factory=list)
     r_B: Tensor = field(default_factory=lambda: torch.empty(0))
     pending_B: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    read: tuple[int, int, int] | None = None
+    news_B: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    position: int | None = None
 
     def append(self, items_B: npt.NDArray[np.int64], shown: bool = True) -> None:
         """See ``State.append``."""
         super().append(items_B, shown)
-        self.pending_B = items_B
+        self.pending_B = np.where(items_B > 0, items_B, self.pending_B)
+        self.news_B = self.news_B + (items_B > 0)
+
+    def retarget(self, objectives_B: npt.NDArray[np.int64]) -> None:
+        """See ``State.retarget``: what was read toward the old objective is read anew."""
+        self.news_B = np.where(objectives_B == self.objectives_B, self.news_B, ANEW)
+        super().retarget(objectives_B)
 
     def keep(self, rows: npt.NDArray[np.int64]) -> None:
         """See ``State.keep``; the caches follow."""
         super().keep(rows)
         index = torch.from_numpy(rows)
         self.r_B = self.r_B[index]
-        if len(self.pending_B):
-            self.pending_B = self.pending_B[rows]
+        self.pending_B, self.news_B = self.pending_B[rows], self.news_B[rows]
         for reading in self.passes:
             if reading.cache is not None:
                 reading.cache.keep(index)
@@ -196,6 +210,8 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         state = IRNState.begin(batch)
         assert isinstance(state, IRNState)
         state.r_B = self.model.module.r_u(torch.from_numpy(batch.users_B))
+        state.pending_B = np.zeros(len(state), dtype=np.int64)
+        state.news_B = np.full(len(state), ANEW)
         state.passes = [Pass(shown=True)]
         alone = self.base is None and self.needs_alone(batch.max_length)
         if alone or self.config.looks_ahead:
@@ -223,13 +239,14 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         k = state.step
         self.read(state, k)
         toward_BI = self.model.log_probs_of(state.passes[0].hidden_BD)
-        guidance = float_at_step(self.config.guidance, k, state.max_length)
+        push_B1 = torch.from_numpy(state.push_B).float()[:, None]
+        guidance_B1 = float_at_step(self.config.guidance, k, state.max_length) * push_B1
         floor = at_step(self.config.floor, k)
         scores_BI = toward_BI
         alone_BI = self.alone(state)
         if alone_BI is not None:
-            if guidance != 1:
-                scores_BI = torch.lerp(alone_BI, toward_BI, guidance)
+            if bool((guidance_B1 != 1).any()):
+                scores_BI = torch.lerp(alone_BI, toward_BI, guidance_B1)
             allowed_BI = alone_BI.masked_fill(state.barred_BI, -torch.inf)
             if floor > 0:
                 scores_BI = scores_BI - BELOW_FLOOR * outside_top(allowed_BI, floor)
@@ -240,7 +257,7 @@ class IRNPlanner(ModelPlanner[IRNDials]):
     def alone(self, state: IRNState) -> Tensor | None:
         """Return log p(i | s), [B, I], or None where no dial asks for it."""
         if self.base is not None:
-            wanted = self.needs_alone(state.max_length)
+            wanted = self.needs_alone(state.max_length) or bool((state.push_B != 1).any())
             return self.base.log_probs(state.known, state.users_B) if wanted else None
         if len(state.passes) > 1:
             return self.model.log_probs_of(state.passes[1].hidden_BD)
@@ -266,15 +283,17 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         )
         position = config.l_max - 2 - slots
         reading = state.passes[1]
-        if reading.cache is None or state.read is None or state.read[2] != position:
+        if reading.cache is None or state.position != position:
             reading = Pass(shown=False)
-            self.encode(state, reading, k, slots, cached=True)
+            self.encode(state, reading, k, slots, np.arange(len(state)), cached=True)
         assert reading.cache is not None
         now_B1 = self.model.log_probs_of(reading.hidden_BD).gather(1, column_B1)
         after_BK = self.model.log_prob_after_each(
             column_BK + 1, position + 1, reading.cache, column_B1
         )
-        gain_BK = float_at_step(self.config.lookahead, k, state.max_length) * (after_BK - now_B1)
+        push_B1 = torch.from_numpy(state.push_B).float()[:, None]
+        weight_B1 = float_at_step(self.config.lookahead, k, state.max_length) * push_B1
+        gain_BK = weight_B1 * (after_BK - now_B1)
         scores_BI = scores_BI.scatter_add(1, column_BK, gain_BK)
         # No look-ahead says when to show the objective itself: where the user is ready for it.
         rank_B1 = (allowed_BI > allowed_BI.gather(1, column_B1)).sum(1, keepdim=True)
@@ -289,24 +308,29 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         config = self.model.config
         slots = empty_slots(k, state.max_length, at_step(self.config.pace, k), config.aligned)
         position = config.l_max - 2 - slots
-        now = (state.shown, state.events, position)
-        if state.read == now:
-            return  # A rejection changes nothing that was read.
-        one_more = (
-            state.read is not None
-            and now == (state.read[0] + 1, state.read[1], state.read[2] + 1)
-            and self.cacheable
-        )
+        pushed = bool((state.push_B != 1).any())
+        if pushed and self.base is None and len(state.passes) == 1:
+            # Guidance is another now, so that p(i | s) is needed too.
+            state.passes.append(Pass(shown=False))
+        moved = None if state.position is None else position - state.position
+        one_more = moved == 1 and self.cacheable
+        goes_on = moved == 0 or one_more
+        # A rejection changes nothing that was read, unless positions move meanwhile.
+        known_B = (state.news_B == moved) & goes_on
         for reading in state.passes:
-            if one_more and reading.cache is not None:
+            rows = np.flatnonzero(~known_B)
+            if not len(reading.hidden_BD):
+                rows = np.arange(len(state))
+            elif one_more and reading.cache is not None and known_B.any():
                 w_t = float_at_step(self.config.w_t, k, state.max_length)
                 w_t_B = torch.full((len(state),), w_t)
+                items_B = torch.from_numpy(np.where(known_B, state.pending_B, 0))
                 reading.hidden_BD = self.model.module.advance(
-                    torch.from_numpy(state.pending_B), position, state.r_B, w_t_B, reading.cache
+                    items_B, position, state.r_B, w_t_B, reading.cache
                 )
-            else:
-                self.encode(state, reading, k, slots)
-        state.read = now
+            self.encode(state, reading, k, slots, rows)
+        state.position = position
+        state.pending_B, state.news_B = np.zeros_like(state.pending_B), np.zeros_like(state.news_B)
 
     @property
     def cacheable(self) -> bool:
@@ -314,24 +338,41 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         return self.config.cached and not self.model.config.leak
 
     def encode(
-        self, state: IRNState, reading: Pass, k: int, slots: int, cached: bool = False
+        self,
+        state: IRNState,
+        reading: Pass,
+        k: int,
+        slots: int,
+        rows: npt.NDArray[np.int64],
+        cached: bool = False,
     ) -> None:
-        """Read whole windows; keep the states where they never change, or where told to."""
+        """Read whole windows of some rows, all of them where nothing was read before.
+
+        The states are kept where they never change, or where told to.
+        """
+        if not len(rows):
+            return
         config, module = self.model.config, self.model.module
-        objectives_B = state.objectives_B if reading.shown else np.zeros_like(state.objectives_B)
-        items_BL = plan_window(state.known, objectives_B, slots, config.l_max)
-        if cached or self.cacheable:
-            reading.cache = empty_cache(self.model, items_BL)
+        objectives_R = state.objectives_B[rows] * reading.shown
+        items_RL = plan_window(state.known.take(rows), objectives_R, slots, config.l_max)
+        cache = empty_cache(self.model, items_RL) if cached or self.cacheable else None
         w_t_L = self.aggressiveness(k, state.max_length, config.l_max - 2 - slots)
-        hidden_B1D = module(
-            items_BL,
-            items_BL[:, -1] > 0,
-            state.r_B,
-            w_t_L.expand(len(items_BL), -1),
-            reading.cache,
+        index = torch.from_numpy(rows)
+        hidden_R1D = module(
+            items_RL,
+            items_RL[:, -1] > 0,
+            state.r_B[index],
+            w_t_L.expand(len(items_RL), -1),
+            cache,
             at=config.l_max - 2 - slots,
         )
-        reading.hidden_BD = hidden_B1D[:, 0]
+        if len(rows) == len(state):
+            reading.hidden_BD, reading.cache = hidden_R1D[:, 0], cache
+            return
+        reading.hidden_BD[index] = hidden_R1D[:, 0]
+        if cache is not None:
+            assert reading.cache is not None, "rows are read alone only beside others"
+            reading.cache.put(index, cache)
 
     def aggressiveness(self, k: int, max_length: int, position: int) -> Tensor:
         """Return w_t at every position, [L], when item k of M is chosen at ``position``.

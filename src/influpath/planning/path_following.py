@@ -60,7 +60,7 @@ class PathState(State):
 
     def append(self, items_B: IntArray, shown: bool = True) -> None:
         """See ``State.append``."""
-        follows_B = (items_B == self.next_items()) & shown
+        follows_B = (items_B == self.next_items()) & (items_B > 0) & shown
         self.stale_B |= ~follows_B
         # Before the item is barred, which would else look like a rejection of what is ahead.
         self.at_B += follows_B
@@ -72,6 +72,16 @@ class PathState(State):
         ahead_BM = np.arange(self.ahead_BM.shape[1]) >= self.at_B[:, None]
         hit_BM = (self.ahead_BM == items_B[:, None]) & ahead_BM & (items_B > 0)[:, None]
         self.stale_B |= hit_BM.any(axis=1)
+
+    def rest(self, items_B: IntArray) -> None:
+        """See ``State.rest``."""
+        super().rest(items_B)
+        self.stale_B |= items_B > 0
+
+    def retarget(self, objectives_B: IntArray) -> None:
+        """See ``State.retarget``."""
+        self.stale_B |= objectives_B != self.objectives_B
+        super().retarget(objectives_B)
 
     def keep(self, rows: npt.NDArray[np.int64]) -> None:
         """See ``State.keep``; the paths follow."""

@@ -57,7 +57,12 @@ class CausalNetwork(nn.Module):
 
     @abstractmethod
     def step(self, memory: Memory, items_B: Tensor) -> Tensor:
-        """Read one more item of each window into the memory; return the hidden states, [B, D]."""
+        """Read one more item of each window into the memory; return the hidden states, [B, D].
+
+        Args:
+            memory: What was read.
+            items_B: Items; 0 reads nothing in its row, whose hidden state is then undefined.
+        """
 
     @abstractmethod
     def peek(self, memory: Memory, candidates_BK: Tensor) -> Tensor:

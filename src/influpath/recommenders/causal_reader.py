@@ -59,7 +59,9 @@ class CausalReader(Reader):
         moved = np.flatnonzero(start_B != self.start_B)
         self.start_B = start_B
         # Rows that moved go along, and are overwritten: they are few.
-        self.hidden_BD = self.model.module.step(self.memory, torch.from_numpy(items_B))
+        items = torch.from_numpy(items_B)
+        hidden_BD = self.model.module.step(self.memory, items)
+        self.hidden_BD = torch.where((items > 0)[:, None], hidden_BD, self.hidden_BD)
         self._read(moved)
 
     def keep(self, rows: IntArray) -> None:
@@ -68,6 +70,13 @@ class CausalReader(Reader):
         index = torch.from_numpy(rows)
         self.start_B, self.hidden_BD = self.start_B[rows], self.hidden_BD[index]
         self.memory.keep(index)
+
+    def replace(self, rows: IntArray, other: Self) -> None:
+        """See ``Reader.replace``."""
+        super().replace(rows, other)
+        index = torch.from_numpy(rows)
+        self.start_B[rows], self.hidden_BD[index] = other.start_B, other.hidden_BD
+        self.memory.put(index, other.memory)
 
     @torch.no_grad()
     def log_probs(self) -> Tensor:

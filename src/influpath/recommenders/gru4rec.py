@@ -121,7 +121,11 @@ class GRU4RecNetwork(CausalNetwork):
     def step(self, memory: Memory, items_B: Tensor) -> Tensor:
         """See ``CausalNetwork.step``."""
         assert isinstance(memory, StateMemory)
-        memory.layers_BH = self.go_on(memory.layers_BH, items_B)
+        read_B1 = (items_B > 0)[:, None]
+        after = self.go_on(memory.layers_BH, items_B)
+        memory.layers_BH = [
+            torch.where(read_B1, new, old) for new, old in zip(after, memory.layers_BH, strict=True)
+        ]
         return self.head(memory.layers_BH[-1])
 
     def peek(self, memory: Memory, candidates_BK: Tensor) -> Tensor:

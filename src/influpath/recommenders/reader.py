@@ -6,7 +6,7 @@ can go on from what it has read before brings a reader of its own (``Recommender
 Shape suffixes: B rows, K candidates, I catalogue items, D vector size.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from torch import Tensor
@@ -34,14 +34,26 @@ class Reader:
         self.users = users
 
     def append(self, items_B: IntArray) -> None:
-        """Read one more item in every row."""
-        ones = np.ones(len(self.known), dtype=np.int64)
-        self.known = self.known.extend(Sequences.from_lengths(items_B, ones))
+        """Read one more item of each row; 0 reads nothing in its row."""
+        self.known = self.known.append(items_B)
 
     def keep(self, rows: IntArray) -> None:
         """Keep some rows, in the given order."""
         self.known = self.known.take(rows)
         self.users = None if self.users is None else self.users[rows]
+
+    def replace(self, rows: IntArray, other: Self) -> None:
+        """Replace rows by those of another reader of the same model, in order.
+
+        Args:
+            rows: Which rows, each once.
+            other: What stands there from now on; both know their users, or neither does.
+        """
+        order = np.arange(len(self.known))
+        order[rows] = len(order) + np.arange(len(rows))
+        self.known = self.known.followed_by(other.known).take(order)
+        if self.users is not None and other.users is not None:
+            self.users = np.concatenate([self.users, other.users])[order]
 
     def log_probs(self) -> Tensor:
         """Return log P(i | s), [B, I]; see ``Recommender.log_probs``."""

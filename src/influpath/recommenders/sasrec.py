@@ -89,7 +89,7 @@ class SASRecNetwork(ItemEncoder, CausalNetwork):
         assert isinstance(memory, KeyValueMemory)
         memory.make_room()
         hidden_B1D = self.go_on(memory, items_B[:, None], memory.writing)
-        memory.length_B = memory.length_B + 1
+        memory.length_B = memory.length_B + (items_B > 0)
         return hidden_B1D[:, 0]
 
     def peek(self, memory: Memory, candidates_BK: Tensor) -> Tensor:

@@ -1,0 +1,56 @@
+"""Any planner, and the objective in the last slot if it was not taken before.
+
+An offer in the last slot costs next to nothing, whoever makes it.  Beside planners that make it by
+themselves (IRN delivers there) this is the others' fair share of it: what is left of a difference
+is how ready users are for the objective.
+
+Shape suffixes: B rows.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from influpath.data.ids import IdMap
+from influpath.planning.base import PlanBatch, Planner, Proposal, State
+
+
+class LastOfferPlanner(Planner):
+    """Shows what another planner shows, and the objective in the last slot where it may be shown.
+
+    Args:
+        planner: Plans all other slots.
+    """
+
+    name = "last-offer"
+
+    def __init__(self, planner: Planner) -> None:
+        self.planner = planner
+        self.config = planner.config
+
+    @property
+    def items(self) -> IdMap:
+        """See ``Planner.items``."""
+        return self.planner.items
+
+    @property
+    def users(self) -> IdMap | None:
+        """See ``Planner.users``."""
+        return self.planner.users
+
+    @property
+    def label(self) -> str:
+        """See ``Planner.label``."""
+        return f"{self.planner.label}, objective last"
+
+    def start(self, batch: PlanBatch) -> State:
+        """See ``Planner.start``."""
+        return self.planner.start(batch)
+
+    def step(self, state: Any) -> Proposal:
+        """See ``Planner.step``."""
+        proposal = self.planner.step(state)
+        if state.step < state.max_length:
+            return proposal
+        barred_B = state.barred_BI.numpy()[np.arange(len(state)), state.objectives_B - 1]
+        return Proposal(np.where(barred_B, proposal.items_B, state.objectives_B), proposal.scores_B)
