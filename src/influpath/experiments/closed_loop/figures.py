@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -12,8 +11,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from influpath.experiments.closed_loop.loop import ADAPTIVE, LAST_OFFER, OPEN_LOOP
 from influpath.experiments.closed_loop.words import METRIC_NAMES, driver_words
-from influpath.experiments.figure_parts import INK, STYLE, Look, defined, looks
-from influpath.experiments.reproduction.stages import save_figure
+from influpath.experiments.figure_parts import INK, Look, defined, looks
+from influpath.experiments.saved_figures import save_figures
 
 GRID: Any = {"color": INK, "alpha": 0.15, "linewidth": 0.6}
 PERCENT = PercentFormatter(1.0, decimals=0)
@@ -28,24 +27,28 @@ def draw_loop(document: Mapping[str, Any], path: Path) -> None:
         document: A result of ``influpath simulate``.
         path: Where, without a suffix.
     """
+    paths = [path.with_suffix(suffix) for suffix in (".svg", ".png")]
+    save_figures(lambda: loop_figure(document), "simulate", *paths)
+
+
+def loop_figure(document: Mapping[str, Any]) -> Figure:
+    """Return the figure of ``draw_loop``."""
     drivers = document["drivers"]
     names = list(next(iter(drivers.values()))["planners"])
-    with mpl.rc_context({**STYLE, "svg.hashsalt": "simulate"}):
-        figure = Figure(figsize=(9.6, 0.9 + 3.6 * len(drivers)))
-        panels = figure.subplots(len(drivers), 2, squeeze=False, width_ratios=(1, 1.15))
-        for (against, curves), (driver, found) in zip(panels, drivers.items(), strict=True):
-            arrival_against_leaving(against, found["planners"])
-            against.set_title(driver_words(driver, found["users"]), loc="left")
-            arrival_curves(curves, found["curves"])
-            curves.set_title("arrival, round by round", loc="left")
-        figure.legend(
-            handles=[handle(name, looks_of(names)[name]) for name in names],
-            loc="outside upper left",
-            ncols=4,
-            fontsize=9,
-        )
-        for suffix in (".svg", ".png"):
-            save_figure(figure, path.with_suffix(suffix))
+    figure = Figure(figsize=(9.6, 0.9 + 3.6 * len(drivers)))
+    panels = figure.subplots(len(drivers), 2, squeeze=False, width_ratios=(1, 1.15))
+    for (against, curves), (driver, found) in zip(panels, drivers.items(), strict=True):
+        arrival_against_leaving(against, found["planners"])
+        against.set_title(driver_words(driver, found["users"]), loc="left")
+        arrival_curves(curves, found["curves"])
+        curves.set_title("arrival, round by round", loc="left")
+    figure.legend(
+        handles=[handle(name, looks_of(names)[name]) for name in names],
+        loc="outside upper left",
+        ncols=4,
+        fontsize=9,
+    )
+    return figure
 
 
 def looks_of(names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -107,42 +110,46 @@ def arrival_curves(axes: Axes, curves: Mapping[str, Any]) -> None:
 
 def draw_judges(document: Mapping[str, Any], path: Path) -> None:
     """Draw how well each metric ranks planners by true arrival, and three rankings themselves."""
+    paths = [path.with_suffix(suffix) for suffix in (".svg", ".png")]
+    save_figures(lambda: judges_figure(document), "judges", *paths)
+
+
+def judges_figure(document: Mapping[str, Any]) -> Figure:
+    """Return the figure of ``draw_judges``."""
     headline = document["headline"]
-    with mpl.rc_context({**STYLE, "svg.hashsalt": "judges"}):
-        figure = Figure(figsize=(9.6, 7.4))
-        parts: Any = figure.subfigures(2, 1, height_ratios=(1, 0.95))
-        top, bottom = parts
-        correlations(top, document["correlations"], headline)
-        points = document["points"]
-        by_planner = looks({point["planner"] for point in points})
-        panels = bottom.subplots(1, 3, sharey=True)
-        for axes, (source, metric, title) in zip(
-            panels,
-            (
-                (headline, "accepted_sr@20", f"accepted SR@20, judge {headline}"),
-                (headline, "ioi", f"IoI, judge {headline} (nats)"),
-                ("loop/judge", "arrived", f"arrival in the loop, judge {headline}"),
-            ),
-            strict=True,
-        ):
-            for point in points:
-                x = point["means"][source][metric]
-                y = point["means"]["loop/truth"]["arrived"]
-                if x is None:
-                    continue
-                look = by_planner[point["planner"]]
-                axes.plot(x, y, color=look.color, marker=look.marker, linestyle="none")
-            axes.set_xlabel(title)
-            axes.yaxis.set_major_formatter(PERCENT)
-            axes.grid(**GRID)
-        panels[0].set_ylabel("true users who took\nthe objective in the loop")
-        handles = [
-            Line2D([], [], label=n, color=k.color, marker=k.marker, linestyle="none")
-            for n, k in by_planner.items()
-        ]
-        bottom.legend(handles=handles, loc="outside upper left", ncols=5, fontsize=9)
-        for suffix in (".svg", ".png"):
-            save_figure(figure, path.with_suffix(suffix))
+    figure = Figure(figsize=(9.6, 7.4))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1, 0.95))
+    top, bottom = parts
+    correlations(top, document["correlations"], headline)
+    points = document["points"]
+    by_planner = looks({point["planner"] for point in points})
+    panels = bottom.subplots(1, 3, sharey=True)
+    for axes, (source, metric, title) in zip(
+        panels,
+        (
+            (headline, "accepted_sr@20", f"accepted SR@20, judge {headline}"),
+            (headline, "ioi", f"IoI, judge {headline} (nats)"),
+            ("loop/judge", "arrived", f"arrival in the loop, judge {headline}"),
+        ),
+        strict=True,
+    ):
+        for point in points:
+            x = point["means"][source][metric]
+            y = point["means"]["loop/truth"]["arrived"]
+            if x is None:
+                continue
+            look = by_planner[point["planner"]]
+            axes.plot(x, y, color=look.color, marker=look.marker, linestyle="none")
+        axes.set_xlabel(title)
+        axes.yaxis.set_major_formatter(PERCENT)
+        axes.grid(**GRID)
+    panels[0].set_ylabel("true users who took\nthe objective in the loop")
+    handles = [
+        Line2D([], [], label=n, color=k.color, marker=k.marker, linestyle="none")
+        for n, k in by_planner.items()
+    ]
+    bottom.legend(handles=handles, loc="outside upper left", ncols=5, fontsize=9)
+    return figure
 
 
 def correlations(figure: Any, found: Mapping[str, Any], headline: str) -> None:
