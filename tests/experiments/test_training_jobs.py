@@ -1,6 +1,8 @@
 """Training in processes of their own: which comes first, and what is said where."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,3 +135,14 @@ def test_workers_are_as_quiet_as_their_parent(
     assert ("[model bpr] bpr: epoch 1/1" in errors) is not quiet
     assert not quiet or errors == ""
     assert "[model bpr] bpr: epoch 1/1" in (tmp_path / "bpr" / "train.log").read_text()
+
+
+def test_a_worker_whose_parent_was_gone_from_the_start_ends() -> None:
+    code = (
+        "import os, time\n"
+        "from influpath.experiments.training_jobs import watch_parent\n"
+        "watch_parent(os.getppid() + 1)  # Not its parent: that one is gone.\n"
+        "time.sleep(60)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], timeout=50, check=False)
+    assert ended.returncode == 1

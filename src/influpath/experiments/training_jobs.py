@@ -118,7 +118,12 @@ def run_jobs(jobs: Sequence[TrainingJob], workers: int) -> None:
         ", ".join(job.label for job in waiting),
     )
     # A fresh interpreter per worker: forked ones would inherit the threads of torch and polars.
-    pool = ProcessPoolExecutor(min(workers, len(waiting)), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        min(workers, len(waiting)),
+        mp_context=get_context("spawn"),
+        initializer=watch_parent,
+        initargs=(os.getpid(),),
+    )
     try:
         with interrupts_held():
             left = {pool.submit(train_model, job, shown_level()) for job in waiting}
@@ -184,7 +189,6 @@ def train_model(job: TrainingJob, shown: int = logging.INFO) -> None:
         shown: Level from which on progress goes to standard error; its log file has all of it.
     """
     torch.set_num_threads(1)
-    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     job.directory.mkdir(parents=True, exist_ok=True)
     # The parent has said all there is to say about the data.
     logging.getLogger("influpath").setLevel(logging.ERROR)
@@ -202,6 +206,16 @@ def train_model(job: TrainingJob, shown: int = logging.INFO) -> None:
     except ModelFileError:
         (job.directory / ABOUT).unlink(missing_ok=True)
         raise
+
+
+def watch_parent(parent: int) -> None:
+    """Start the watch that ends this process with its parent.
+
+    Args:
+        parent: The process that started this one, said by itself: it may be gone by now, and then
+            this one already has another parent.
+    """
+    threading.Thread(target=end_with_parent, args=(parent,), daemon=True).start()
 
 
 def end_with_parent(parent: int) -> None:
