@@ -24,6 +24,7 @@ from influpath.recommenders.neural import NeuralRecommender, NextItemTask, Windo
 from influpath.recommenders.ranking import target_ranks
 from influpath.recommenders.sasrec import SASRec
 from influpath.testing import RecommenderConformance, tiny_dataset
+from influpath.training import loop
 
 TRAINING: dict[str, Any] = {"epochs": 2, "learning_rate": 1e-2, "validate_every": 2}
 SIZES: dict[str, Any] = {"embedding_size": 12, "batch_tokens": 256, "training": TRAINING}
@@ -391,7 +392,7 @@ def test_a_training_that_diverges_says_so(
     else:
         # The last step of an epoch spoils the weights: no later loss shows it.
         monkeypatch.setattr(
-            torch.nn.utils, "clip_grad_norm_", lambda p, _: [q.data.fill_(torch.nan) for q in p]
+            loop, "clip_gradients", lambda p, _: [q.data.fill_(torch.nan) for q in p]
         )
     model = SASRec(embedding_size=8, max_length=30, batch_tokens=100_000, training={"epochs": 1})
     with pytest.raises(InfluPathError, match=r"sasrec: the training diverged .*learning_rate") as e:
