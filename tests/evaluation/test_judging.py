@@ -1,18 +1,20 @@
 """judge_paths against slow loops written straight from formulas 11 to 14, and its invariances."""
 
 import math
+import threading
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from influpath.data.sequences import Sequences
 from influpath.errors import ResultError, UnknownIdError
-from influpath.evaluation import METRICS, Judgement, evaluate, judge_paths
+from influpath.evaluation import METRICS, Judgement, evaluate, judge_paths, judging
 
 from .fakes import (
     Case,
@@ -176,6 +178,35 @@ def test_the_judge_gets_its_own_user_numbers() -> None:
     judge = HashJudge(strangers)
     judge_paths(judge, case.pairs, case.paths, case.dataset)
     assert judge.users_seen == {-1, 0, 1}
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_parts_and_threads_do_not_matter(monkeypatch: pytest.MonkeyPatch, parallel: bool) -> None:
+    """Pairs are read in parts, several at a time where the judge allows it."""
+    case = random_case(5, users=23)
+    readers: set[int] = set()
+
+    class Judge(HashJudge):
+        def read_paths(self, *args: Any, **kwargs: Any) -> Any:
+            readers.add(threading.get_ident())
+            return super().read_paths(*args, **kwargs)
+
+    Judge.parallel = parallel
+    judge = Judge(case.dataset)
+    whole = judge_paths(judge, case.pairs, case.paths, case.dataset)
+    assert readers == {threading.get_ident()}
+    readers.clear()
+    monkeypatch.setattr(judging, "PART", 4)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        parts = judge_paths(judge, case.pairs, case.paths, case.dataset)
+    finally:
+        torch.set_num_threads(before)
+    assert (threading.get_ident() not in readers) is parallel
+    for name, value in vars(whole).items():
+        if isinstance(value, np.ndarray):
+            assert_array_equal(getattr(parts, name), value)
 
 
 def test_errors_name_what_is_wrong() -> None:

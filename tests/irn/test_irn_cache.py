@@ -12,11 +12,11 @@ from irn_networks import random_irn
 
 from influpath.data.sequences import Sequences
 from influpath.errors import ConfigError
+from influpath.irn import reading as irn_reading
 from influpath.irn.model import IRN
-from influpath.irn.network import IRNNetwork
-from influpath.irn.window import plan_window
+from influpath.planning import irn_reading as planning_reading
 from influpath.planning.base import PlanBatch
-from influpath.planning.irn import BELOW_FLOOR, IRNPlanner, empty_cache
+from influpath.planning.irn import BELOW_FLOOR, IRNPlanner
 from influpath.planning.schedule import Ramp
 
 HORIZON = 6
@@ -131,30 +131,6 @@ def guidance_of(dials: dict[str, Any]) -> float:
     )
 
 
-@pytest.mark.parametrize("slots", [1, 3])
-def test_peeking_equals_reading_each_candidate(slots: int) -> None:
-    """As if each item stood there alone; and the cache is as it was."""
-    model = random_irn(seed=1)
-    module, l_max = model.module, model.config.l_max
-    histories = Sequences.from_rows([[1, 2, 3], [4], list(range(5, 18))])
-    hidden = np.zeros(3, dtype=np.int64)
-    items_BL = plan_window(histories, hidden, slots, l_max)
-    cache = empty_cache(model, items_BL)
-    r_B, position = torch.ones(3), l_max - 2 - slots
-    module(items_BL, items_BL[:, -1] > 0, r_B, torch.ones(3, l_max), cache, at=position)
-    before = cache.keys_XBHLE.clone()
-    candidates_BK = torch.tensor([[7, 8, 9, 20], [1, 2, 3, 4], [1, 2, 29, 30]])
-    found_BKD = module.peek(candidates_BK, position + 1, cache)
-    assert torch.equal(cache.keys_XBHLE, before)
-    for place in range(candidates_BK.shape[1]):
-        longer = histories.extend(Sequences.from_rows(candidates_BK[:, place : place + 1].tolist()))
-        windows_BL = plan_window(longer, hidden, slots - 1, l_max)
-        expected_B1D = module(
-            windows_BL, windows_BL[:, -1] > 0, r_B, torch.ones(3, l_max), at=position + 1
-        )
-        torch.testing.assert_close(found_BKD[:, place], expected_B1D[:, 0], atol=1e-5, rtol=0)
-
-
 def test_looking_ahead_alone_is_the_greedy_look_ahead() -> None:
     """Without guidance and with all the weight on it, the best candidate by a plain loop wins."""
     model = random_irn(seed=2)
@@ -220,18 +196,18 @@ class Calls:
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     made = Calls()
-    forward, advance = IRNNetwork.forward, IRNNetwork.advance
+    read, advance = IRN.read, irn_reading.advance
 
-    def count_forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def count_read(*args: Any, **kwargs: Any) -> Any:
         made.whole.append(1)
-        return forward(self, *args, **kwargs)
+        return read(*args, **kwargs)
 
-    def count_advance(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def count_advance(*args: Any, **kwargs: Any) -> Any:
         made.single.append(1)
-        return advance(self, *args, **kwargs)
+        return advance(*args, **kwargs)
 
-    monkeypatch.setattr(IRNNetwork, "forward", count_forward)
-    monkeypatch.setattr(IRNNetwork, "advance", count_advance)
+    monkeypatch.setattr(IRN, "read", count_read)
+    monkeypatch.setattr(planning_reading, "advance", count_advance)
     return made
 
 
@@ -248,6 +224,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         ({"pace": 2}, 4, 2),
         ({"pace": 3}, 5, 1),
         ({"pace": 9}, 6, 0),
+        # Guidance 0 leaves the objective out, from then on.
+        ({"guidance": 0.0}, 1, 5),
+        ({"guidance": (2.0, 2.0, 0.0)}, 2, 6),
+        # The look-ahead goes on from the reading that has the objective hidden, but at the last
+        # step, where its candidates need a slot that is not there any more.
+        ({"lookahead": 1.0}, 3, 10),
     ],
 )
 def test_what_is_read(calls: Calls, dials: dict[str, Any], whole: int, single: int) -> None:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from irn_networks import random_irn
 
 from influpath.data.sequences import Sequences
+from influpath.irn import model as irn_model
 from influpath.irn.config import IRNConfig
 from influpath.irn.examples import training_pieces
 from influpath.irn.model import IRN
 from influpath.irn.window import empty_slots, plan_window, training_window
-from influpath.planning import irn as irn_planning
 from influpath.planning.base import PlanBatch
 from influpath.planning.irn import IRNPlanner
 
@@ -60,7 +60,7 @@ def test_the_planner_reads_the_worked_example(
         windows.append(plan_window(*args))
         return windows[-1]
 
-    monkeypatch.setattr(irn_planning, "plan_window", recorded)
+    monkeypatch.setattr(irn_model, "plan_window", recorded)
     expected = [(window, star) for c, _k, window, star in WORKED if c == pace]
     for k, (window, star) in enumerate(expected, start=1):
         scores = planner.next_item_scores(state)

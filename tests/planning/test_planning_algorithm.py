@@ -7,14 +7,23 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from influpath.config import FrozenConfig
 from influpath.data.dataset import Dataset
 from influpath.data.ids import IdMap
 from influpath.data.sequences import Sequences
 from influpath.errors import ConfigError, ResultError, UnknownIdError
-from influpath.planning.algorithm import plan, recode
-from influpath.planning.base import PlanBatch, Planner, Proposal, State
+from influpath.planning.algorithm import ROWS_PER_THREAD, plan, recode, rows_and_threads
+from influpath.planning.base import (
+    STEP_BYTES,
+    PlanBatch,
+    Planner,
+    Proposal,
+    State,
+    best_allowed,
+)
 from influpath.planning.direct import DirectPlanner
 from influpath.planning.irn import IRNDials
 from influpath.planning.oracle import OracleConfig
@@ -169,6 +178,73 @@ def test_state() -> None:
     assert barred(state) == [[1, 2, 3, 5], [1, 2, 4, 5, 6]]
     state.keep(np.array([], dtype=np.int64))
     assert len(state) == 0
+
+
+def test_the_best_allowed_item_is_the_first_of_the_highest_score() -> None:
+    none = -torch.inf
+    scores = torch.tensor([[1.0, 3.0, 3.0], [none, none, none], [none, -2.0, none], [0, -1, -1]])
+    kept = scores.clone()
+    proposal = best_allowed(scores)
+    assert proposal.items_B.tolist() == [2, 0, 2, 1]
+    assert proposal.scores_B.tolist() == [3.0, -np.inf, -2.0, 0.0]
+    assert proposal.scores_B.dtype == np.float32
+    # Barring the best, another than the best, the only one, and all.
+    barred = torch.tensor([[0, 1, 0], [1, 0, 0], [0, 1, 0], [1, 1, 1]], dtype=torch.bool)
+    proposal = best_allowed(scores, barred)
+    assert proposal.items_B.tolist() == [3, 0, 0, 0]
+    assert proposal.scores_B.tolist() == [3.0, -np.inf, -np.inf, -np.inf]
+    assert torch.equal(scores, kept)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_barred_items_are_as_if_their_score_were_minus_infinity(data: st.DataObject) -> None:
+    shape = data.draw(st.integers(0, 4)), data.draw(st.integers(1, 5))
+    cells = shape[0] * shape[1]
+    score = st.sampled_from([-torch.inf, -1.0, 0.0, 2.0])
+    scores = torch.tensor(data.draw(st.lists(score, min_size=cells, max_size=cells))).view(shape)
+    some = data.draw(st.lists(st.booleans(), min_size=cells, max_size=cells))
+    barred = torch.tensor(some, dtype=torch.bool).view(shape)
+    found = best_allowed(scores, barred)
+    expected = best_allowed(scores.masked_fill(barred, -torch.inf))
+    assert found.items_B.tolist() == expected.items_B.tolist()
+    assert found.scores_B.tolist() == expected.scores_B.tolist()
+
+
+class Large(Scripted):
+    """As if its catalogue were large."""
+
+    catalogue = 10
+
+    @property
+    def items(self) -> Any:
+        return range(self.catalogue)
+
+    @property
+    def parallel(self) -> bool:
+        return True
+
+
+def test_memory_bounds_how_many_rows_are_planned_at_once() -> None:
+    """Twelve numbers per row and item stay far below a gigabyte and a half."""
+    planner = Large(ITEMS, {})
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 8):
+            torch.set_num_threads(threads)
+            for items in (10, 3_000, 100_000, 1_000_000, 20_000_000):
+                planner.catalogue = items
+                at_a_time, rows = rows_and_threads(planner, 1024)
+                assert 1 <= rows <= 1024
+                assert at_a_time * rows * items * 4 <= STEP_BYTES or rows == 1
+                # Few rows are not torn apart for the sake of threads.
+                assert at_a_time == 1 or rows >= ROWS_PER_THREAD
+            planner.catalogue = 3_000
+            assert rows_and_threads(planner, 1024) == (threads, 1024 // threads)
+            assert rows_and_threads(planner, 0) == (threads, 1)
+            assert rows_and_threads(planner, 5)[1] == 5
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_schedules() -> None:

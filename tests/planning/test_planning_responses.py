@@ -198,13 +198,13 @@ def test_a_rejection_is_not_read(
 ) -> None:
     """At pace 1 only rows whose item was not accepted are read anew, once."""
     read: list[int] = []
-    forward = type(irn.module).forward
+    reading = type(irn).read
 
-    def counting(self: Any, items_BL: Any, *rest: Any, **more: Any) -> Any:
-        read.append(len(items_BL))
-        return forward(self, items_BL, *rest, **more)
+    def counting(self: Any, known: Any, *rest: Any, **more: Any) -> Any:
+        read.append(len(known))
+        return reading(self, known, *rest, **more)
 
-    monkeypatch.setattr(type(irn.module), "forward", counting)
+    monkeypatch.setattr(type(irn), "read", counting)
     session = Session(IRNPlanner(irn), batch)
     responses = np.array([ACCEPTED, REJECTED, ACCEPTED] * 4, np.int8)
     for _ in range(3):

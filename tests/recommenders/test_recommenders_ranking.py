@@ -1,11 +1,13 @@
 """Full-catalogue ranks against a naive sort."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from influpath.data.sequences import Sequences
+from influpath.recommenders import ranking
 from influpath.recommenders.ranking import mask_seen, target_ranks
 
 
@@ -20,7 +22,10 @@ def test_target_ranks_equal_a_naive_sort(data: st.DataObject) -> None:
     table = torch.tensor([row[0] for row in rows]).reshape(len(rows), items)
     kept = table.clone()
     histories = Sequences.from_rows([row[1] for row in rows])
-    ranks = target_ranks(table, histories, np.array([row[2] for row in rows], dtype=np.int64))
+    with pytest.MonkeyPatch.context() as patch:
+        # One or two rows are compared at once, or all of them.
+        patch.setattr(ranking, "CHUNK_BYTES", data.draw(st.sampled_from([1, 8 * items, 1 << 20])))
+        ranks = target_ranks(table, histories, np.array([row[2] for row in rows], dtype=np.int64))
     for (values, history, target), rank in zip(rows, ranks.tolist(), strict=True):
         candidates = [i for i in range(1, items + 1) if i == target or i not in history]
         # Ties are never held against the target.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import torch
 from torch import Tensor
 
 from influpath.data.dataset import Dataset
@@ -20,9 +21,13 @@ from influpath.evaluation.calibration import at_temperature
 from influpath.evaluation.pairs import encode_pairs
 from influpath.evaluation.path_rows import BoolArray, PlannedPaths, encode_paths, repeats
 from influpath.evaluation.ranks import ranks_from_scores
+from influpath.parallel import in_threads
 from influpath.recommenders.base import Recommender
 
 FloatArray = npt.NDArray[np.float64]
+
+# Pairs whose paths are read together.
+PART = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +135,14 @@ def judge_paths(
     histories = train.sequences.take(numbers.user_rows)
     known_users = judge.users.encode(train.users.decode(numbers.user_rows), unknown="mark")
     reading = _Reading(judge.name, histories, rows, reached, numbers.objectives)
-    for row_C, step_C, log_probs_CI in judge.read_paths(histories, rows, known_users):
-        reading.add(row_C, step_C, at_temperature(log_probs_CI, temperature))
+
+    def read(part: IntArray) -> None:
+        chunks = judge.read_paths(histories.take(part), rows.take(part), known_users[part])
+        for row_C, step_C, log_probs_CI in chunks:
+            reading.add(part[row_C], step_C, at_temperature(log_probs_CI, temperature))
+
+    parts = [np.arange(len(rows))[start : start + PART] for start in range(0, len(rows), PART)]
+    in_threads(read, parts, torch.get_num_threads() if judge.parallel else 1)
     reading.check_complete()
     return Judgement(
         judge=judge.name,
@@ -149,7 +160,10 @@ def judge_paths(
 
 
 class _Reading:
-    """Collects the numbers of one pass, chunk by chunk, whatever the chunks' order."""
+    """Collects the numbers of one pass, chunk by chunk, whatever the chunks' order.
+
+    Chunks may come from several threads: each writes to places of its own.
+    """
 
     def __init__(
         self,

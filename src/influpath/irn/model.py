@@ -13,14 +13,19 @@ from torch import Tensor
 from influpath.config import FrozenConfig
 from influpath.data.dataset import Dataset
 from influpath.data.sequences import IntArray, Sequences
+from influpath.irn.cached_attention import KeyValueCache
 from influpath.irn.config import IRNConfig
 from influpath.irn.examples import InfluenceTask, training_pieces
-from influpath.irn.network import IRNNetwork, KeyValueCache
+from influpath.irn.network import IRNNetwork
+from influpath.irn.reading import READ_POSITIONS, peek, read_windows, row_chunks
 from influpath.irn.window import empty_slots, plan_window
 from influpath.recommenders.base import Recommender
-from influpath.recommenders.blocks import log_softmax, log_softmax_at
+from influpath.recommenders.blocks import log_softmax_at, log_softmax_of
 from influpath.recommenders.item2vec import item2vec
 from influpath.training.loop import seeded, train
+
+# Windows that are read together as in training.
+PLAIN_ROWS = 512
 
 
 class IRN(Recommender):
@@ -33,6 +38,7 @@ class IRN(Recommender):
 
     name: ClassVar[str] = "irn"
     config_class: ClassVar[type[FrozenConfig]] = IRNConfig
+    parallel: ClassVar[bool] = True
     config: IRNConfig
     module: IRNNetwork
 
@@ -91,30 +97,59 @@ class IRN(Recommender):
             float32 [R, I].
         """
         self.items  # noqa: B018 - raises where the model is not trained
-        slots = empty_slots(1, max_length or self.config.horizon, 1, self.config.aligned)
-        windows_RL = plan_window(histories, objectives, slots, self.config.l_max)
+        config = self.config
+        slots = empty_slots(1, max_length or config.horizon, 1, config.aligned)
         users = np.full(len(histories), -1) if users is None else users
-        self.module.eval()
-        parts = []
         with torch.no_grad():
-            for start in range(0, len(histories), 512):
-                rows = slice(start, start + 512)
-                items_BL = windows_RL[rows]
-                hidden_B1D = self.module(
-                    items_BL,
-                    items_BL[:, -1] > 0,
-                    self.module.r_u(torch.from_numpy(users[rows])),
-                    torch.full(items_BL.shape, self.config.w_t),
-                    at=self.config.l_max - 2 - slots,
-                )
-                parts.append(self.log_probs_of(hidden_B1D[:, 0]))
-        return torch.cat(parts) if parts else torch.empty(0, self.item_count)
+            r_R = self.module.r_u(torch.from_numpy(users))
+            w_t_RL = torch.full((len(histories), config.l_max), config.w_t)
+            shown_R = objectives if objectives.any() else None
+            return self.log_probs_of(self.read(histories, shown_R, slots, r_R, w_t_RL))
 
+    @torch.no_grad()
+    def read(
+        self,
+        known: Sequences,
+        objectives_B: IntArray | None,
+        slots: int,
+        r_B: Tensor,
+        w_t_BL: Tensor,
+        cache: KeyValueCache | None = None,
+        plain: bool = False,
+    ) -> Tensor:
+        """Return the hidden state that chooses the next item of each row, [B, D].
+
+        Args:
+            known: History and path so far.
+            objectives_B: Item numbers, 0 where hidden; None where all are.
+            slots: Empty slots between the last known item and the objective.
+            r_B: Impressionability.
+            w_t_BL: Aggressiveness at each position of the window, [B, l_max].
+            cache: Overwritten by the keys and values that are read.
+            plain: Read whole windows as in training: the same but for rounding, without a cache.
+                So is every shown objective that sees the items (``leak``).
+        """
+        self.module.eval()
+        if not (plain or (self.config.leak and objectives_B is not None)):
+            shown_B = None if objectives_B is None else torch.from_numpy(objectives_B)
+            return read_windows(self.module, known, shown_B, slots, r_B, w_t_BL, cache)
+        last_B = np.zeros(len(known), np.int64) if objectives_B is None else objectives_B
+        windows_BL = plan_window(known, last_B, slots, self.config.l_max)
+        at = self.config.l_max - 2 - slots
+        parts = [torch.empty(0, self.config.embedding_size)]
+        for start in range(0, len(known), PLAIN_ROWS):
+            rows = slice(start, start + PLAIN_ROWS)
+            items_BL = windows_BL[rows]
+            hidden_B1D = self.module(items_BL, items_BL[:, -1] > 0, r_B[rows], w_t_BL[rows], at)
+            parts.append(hidden_B1D[:, 0])
+        return torch.cat(parts)
+
+    @torch.no_grad()
     def log_probs_of(self, hidden_BD: Tensor) -> Tensor:
         """Project hidden states to log-probabilities over the catalogue, [B, I] (formula 7)."""
-        weight_ID, bias_I = self.module.output()
-        return log_softmax(torch.nn.functional.linear(hidden_BD, weight_ID, bias_I))
+        return log_softmax_of(hidden_BD, *self.module.output())
 
+    @torch.no_grad()
     def log_prob_after_each(
         self, items_BK: Tensor, position: int, cache: KeyValueCache, column_B1: Tensor
     ) -> Tensor:
@@ -127,10 +162,8 @@ class IRN(Recommender):
             column_B1: Catalogue columns (item number - 1) of the targets.
         """
         result_BK = torch.empty(items_BK.shape)
-        size = max(1, self.chunk_rows() // max(1, items_BK.shape[1]))
-        for start in range(0, len(items_BK), size):
-            rows = slice(start, start + size)
-            hidden_BKD = self.module.peek(items_BK[rows], position, cache.part(rows))
+        for rows in row_chunks(len(items_BK), READ_POSITIONS // max(1, items_BK.shape[1])):
+            hidden_BKD = peek(self.module, items_BK[rows], position, cache.part(rows))
             column_BK = column_B1[rows].expand(-1, items_BK.shape[1])
             result_BK[rows] = log_softmax_at(
                 hidden_BKD.flatten(0, 1), *self.module.output(), column_BK.flatten()

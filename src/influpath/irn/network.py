@@ -6,8 +6,6 @@ therefore tell how many slots are left before the objective.
 Shape suffixes: B batch, Q query positions, L key positions, D width, H heads, E width of a head.
 """
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,42 +20,6 @@ from influpath.recommenders.blocks import (
     plain_attention,
 )
 from influpath.training.catalogue_loss import Output, rows_of
-
-
-@dataclass
-class KeyValueCache:
-    """Keys and values of every layer at every position of a window.
-
-    With pace 1 and without the leak, the state at a position never changes once its item is known,
-    so one new position per step is all that planning has to compute.
-
-    Attributes:
-        keys_XBHLE: Keys by layer X.
-        values_XBHLE: Values by layer X.
-        known_BL: Positions that may be attended to (items, and the objective if shown).
-    """
-
-    keys_XBHLE: Tensor
-    values_XBHLE: Tensor
-    known_BL: Tensor
-
-    def part(self, rows: slice) -> "KeyValueCache":
-        """Return some rows, without copying them."""
-        return KeyValueCache(
-            self.keys_XBHLE[:, rows], self.values_XBHLE[:, rows], self.known_BL[rows]
-        )
-
-    def keep(self, rows: Tensor) -> None:
-        """Keep some rows of the batch."""
-        self.keys_XBHLE = self.keys_XBHLE[:, rows]
-        self.values_XBHLE = self.values_XBHLE[:, rows]
-        self.known_BL = self.known_BL[rows]
-
-    def put(self, rows: Tensor, other: "KeyValueCache") -> None:
-        """Replace some rows of the batch by those of another cache."""
-        self.keys_XBHLE[:, rows] = other.keys_XBHLE
-        self.values_XBHLE[:, rows] = other.values_XBHLE
-        self.known_BL[rows] = other.known_BL
 
 
 class IRNNetwork(nn.Module):
@@ -122,7 +84,6 @@ class IRNNetwork(nn.Module):
         objective_shown_B: Tensor,
         r_B: Tensor,
         w_t_BL: Tensor,
-        cache: KeyValueCache | None = None,
         at: int | None = None,
     ) -> Tensor:
         """Return hidden states [B, L, D]; position j predicts the item at position j + 1.
@@ -133,7 +94,6 @@ class IRNNetwork(nn.Module):
             objective_shown_B: False hides the objective.
             r_B: Impressionability r_u of each row.
             w_t_BL: Aggressiveness at each query position.
-            cache: Filled with the keys and values of all positions where given.
             at: If given, the only position whose hidden state is wanted: [B, 1, D].
         """
         config = self.config
@@ -145,51 +105,10 @@ class IRNNetwork(nn.Module):
             if at is not None and layer == len(self.blocks) - 1:
                 # The objective's column is the last key whatever the query.
                 visible_BLL, weight_BL = visible_BLL[:, at : at + 1], weight_BL[:, at : at + 1]
-                x_BLD = block(x_BLD, pim_attention(visible_BLL, weight_BL, cache, layer), at)
+                x_BLD = block(x_BLD, pim_attention(visible_BLL, weight_BL), at)
             else:
-                x_BLD = block(x_BLD, pim_attention(visible_BLL, weight_BL, cache, layer))
+                x_BLD = block(x_BLD, pim_attention(visible_BLL, weight_BL))
         hidden: Tensor = self.norm(x_BLD)
-        return hidden
-
-    def advance(
-        self, items_B: Tensor, position: int, r_B: Tensor, w_t_B: Tensor, cache: KeyValueCache
-    ) -> Tensor:
-        """Add one item at a position and return its hidden state [B, D].
-
-        Exact: equals ``forward`` over the whole window, since earlier states do not change.
-
-        Args:
-            items_B: The new items; a row with 0 goes along, and is to be replaced (``put``).
-            position: Their position in the layout.
-            r_B: Impressionability.
-            w_t_B: Aggressiveness at the new position.
-            cache: Keys and values so far; the new ones are written into it.
-        """
-        weight_B1 = objective_weight(self.config.mask_type, r_B, w_t_B[:, None], self.config.w_h)
-        cache.known_BL[:, position] = True
-        x_B1D = self.embed(items_B[:, None], position)
-        for layer, block in enumerate(self.blocks):
-            x_B1D = block(x_B1D, cached_attention(weight_B1, cache, layer, position))
-        hidden: Tensor = self.norm(x_B1D)[:, 0]
-        return hidden
-
-    def peek(self, items_BK: Tensor, position: int, cache: KeyValueCache) -> Tensor:
-        """Return the hidden state of each item as if it alone stood at a position, [B, K, D].
-
-        Exact where the objective is hidden: equals ``advance`` with each item; the cache stays.
-
-        Args:
-            items_BK: Items that might come next.
-            position: Their position in the layout.
-            cache: Keys and values so far.
-        """
-        x_BKD = self.embed(items_BK.reshape(-1, 1), position).view(*items_BK.shape, -1)
-        known_B1L = cache.known_BL[:, None].expand(-1, items_BK.shape[1], -1)
-        itself_BKK = torch.eye(items_BK.shape[1], dtype=torch.bool).expand(len(items_BK), -1, -1)
-        visible = torch.cat([known_B1L, itself_BKK], dim=2)[:, None]
-        for layer, block in enumerate(self.blocks):
-            x_BKD = block(x_BKD, peeking_attention(visible, cache, layer))
-        hidden: Tensor = self.norm(x_BKD)
         return hidden
 
 
@@ -224,42 +143,10 @@ def weighted_attention(
     return mixed_BHQE[..., :size]
 
 
-def pim_attention(
-    visible_BLL: Tensor, weight_BL: Tensor, cache: KeyValueCache | None, layer: int
-) -> Attention:
+def pim_attention(visible_BLL: Tensor, weight_BL: Tensor) -> Attention:
     """Return attention over a whole window under the PIM."""
 
     def attend(q_BHLE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor) -> Tensor:
-        if cache is not None:
-            cache.keys_XBHLE[layer] = k_BHLE
-            cache.values_XBHLE[layer] = v_BHLE
         return weighted_attention(q_BHLE, k_BHLE, v_BHLE, weight_BL, visible_BLL[:, None])
-
-    return attend
-
-
-def cached_attention(
-    weight_B1: Tensor, cache: KeyValueCache, layer: int, position: int
-) -> Attention:
-    """Return attention of one new position over the cached ones."""
-
-    def attend(q_BH1E: Tensor, k_BH1E: Tensor, v_BH1E: Tensor) -> Tensor:
-        keys_BHLE, values_BHLE = cache.keys_XBHLE[layer], cache.values_XBHLE[layer]
-        keys_BHLE[:, :, position] = k_BH1E[:, :, 0]
-        values_BHLE[:, :, position] = v_BH1E[:, :, 0]
-        visible = cache.known_BL[:, None, None, :]
-        return weighted_attention(q_BH1E, keys_BHLE, values_BHLE, weight_B1, visible)
-
-    return attend
-
-
-def peeking_attention(visible: Tensor, cache: KeyValueCache, layer: int) -> Attention:
-    """Return attention of candidates over the cached positions and themselves."""
-
-    def attend(q_BHKE: Tensor, k_BHKE: Tensor, v_BHKE: Tensor) -> Tensor:
-        keys = torch.cat([cache.keys_XBHLE[layer], k_BHKE], dim=2)
-        values = torch.cat([cache.values_XBHLE[layer], v_BHKE], dim=2)
-        mixed: Tensor = F.scaled_dot_product_attention(q_BHKE, keys, values, attn_mask=visible)
-        return mixed
 
     return attend

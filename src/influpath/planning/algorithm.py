@@ -14,8 +14,12 @@ from influpath.data.dataset import Dataset
 from influpath.data.ids import IdMap
 from influpath.data.sequences import IntArray, Sequences
 from influpath.errors import ConfigError, DataError, UnknownIdError
+from influpath.parallel import in_threads
 from influpath.planning.base import PlanBatch, Planner
-from influpath.planning.paths import PathRecorder, Paths
+from influpath.planning.paths import Paths, ShownItems
+
+# With fewer rows, a thread of their own does not pay.
+ROWS_PER_THREAD = 32
 
 Histories = Dataset | Mapping[Any, Sequence[Any]]
 
@@ -36,7 +40,8 @@ def plan(
         histories: The history s_h of each user: a dataset (usually ``split.train``), or outside
             item ids by user id.
         max_length: M, the most items of a path.
-        batch_size: Pairs planned at once.  It bounds memory and does not change the paths.
+        batch_size: Pairs planned at once, at most; a large catalogue allows fewer.  It does not
+            change the paths.
 
     Returns:
         The paths, in the order of the pairs.
@@ -59,9 +64,12 @@ def plan(
         raise DataError("pairs: pair_id holds a value more than once; give each pair its own.")
     planned = pairs.filter("reachable") if "reachable" in pairs.columns else pairs
     known, objectives, users = encode_pairs(planner, planned, histories)
-    frames = []
-    for start in range(0, planned.height, batch_size):
-        rows = np.arange(start, min(start + batch_size, planned.height))
+    threads, size = rows_and_threads(planner, min(batch_size, planned.height))
+    # Histories of similar length together, so that none is padded to another's.
+    order = np.argsort(known.lengths, kind="stable")
+
+    def plan_part(start: int) -> ShownItems:
+        rows = order[start : start + size]
         batch = PlanBatch(
             users_B=users[rows],
             histories=known.take(rows),
@@ -69,18 +77,32 @@ def plan(
             max_length=max_length,
             items=len(planner.items),
         )
-        ids = planned["pair_id"].to_numpy()[rows].astype(np.int64)
-        frames.append(run_batch(planner, batch, ids))
-    return Paths.from_steps(pl.concat(frames) if frames else no_steps(planner.items), pairs)
+        return run_batch(planner, batch, rows)
+
+    shown = ShownItems.joined(in_threads(plan_part, range(0, planned.height, size), threads))
+    steps = shown.frame(planned["pair_id"].to_numpy().astype(np.int64), planner.items)
+    return Paths.from_steps(steps, pairs)
 
 
-def run_batch(planner: Planner, batch: PlanBatch, pair_ids: IntArray) -> pl.DataFrame:
-    """Run Algorithm 1 on one batch; return the steps in the order of the rows."""
+def rows_and_threads(planner: Planner, most: int) -> tuple[int, int]:
+    """Return how many batches are planned at a time, and how many rows each has, at most."""
+    threads = torch.get_num_threads() if planner.parallel else 1
+    if planner.rows_at_once(threads) < ROWS_PER_THREAD:
+        # A catalogue as large as that: operations in parallel rather than rows.
+        threads = 1
+    size = min(most, planner.rows_at_once(threads))
+    if threads > 1:
+        size = min(size, max(ROWS_PER_THREAD, -(-most // threads)))
+    return threads, max(1, size)
+
+
+def run_batch(planner: Planner, batch: PlanBatch, places: IntArray) -> ShownItems:
+    """Run Algorithm 1 on one batch; ``places`` are those of its rows among all pairs."""
     state = planner.start(batch)
-    left = np.arange(len(pair_ids))
-    rows, items, scores = [], [], []
+    left = places
+    shown = []
     with torch.inference_mode():
-        for _ in range(batch.max_length):
+        for step in range(1, batch.max_length + 1):
             proposal = planner.step(state)
             some = np.flatnonzero(proposal.items_B)
             if len(some) < len(left):
@@ -90,9 +112,8 @@ def run_batch(planner: Planner, batch: PlanBatch, pair_ids: IntArray) -> pl.Data
             chosen, objectives = proposal.items_B[some], state.objectives_B
             if not len(left):
                 break
-            rows.append(left)
-            items.append(planner.items.series("item_id", chosen))
-            scores.append(proposal.scores_B[some])
+            scores = proposal.scores_B[some]
+            shown.append(ShownItems(left, np.full_like(left, step), chosen, scores))
             state.append(chosen)
             going_on = np.flatnonzero(chosen != objectives)
             if len(going_on) < len(left):
@@ -100,18 +121,7 @@ def run_batch(planner: Planner, batch: PlanBatch, pair_ids: IntArray) -> pl.Data
                 left = left[going_on]
             if not len(left):
                 break
-    if not rows:
-        return no_steps(planner.items)
-    # Recorded under the row's place, so that the order of pairs survives sorting.
-    frame = PathRecorder(np.arange(len(pair_ids))).frame(rows, items, scores)
-    return frame.with_columns(pair_id=pl.Series(pair_ids)[frame["pair_id"]])
-
-
-def no_steps(items: IdMap) -> pl.DataFrame:
-    """Return the steps of no path, of the types that other steps have."""
-    none = np.empty(0, dtype=np.int64)
-    score = np.empty(0, dtype=np.float32)
-    return PathRecorder(none).frame([none], [items.series("item_id", none)], [score])
+    return ShownItems.joined(shown)
 
 
 class Numbering(Protocol):

@@ -29,6 +29,8 @@ from influpath.planning.parts import PlannerParts
 
 # Slots of the path for which an item that a user ignored is not shown again.
 REST = 3
+# One number per row and catalogue item, for all rows that are planned at once.
+STEP_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +220,24 @@ class Planner(ABC):
         """The name in tables, such as ``rec2inf/sasrec``."""
         return self.name
 
+    @property
+    def parallel(self) -> bool:
+        """Whether batches may be planned in threads.
+
+        For that, ``step`` changes nothing but the state, and spends its time in torch.
+        """
+        return False
+
+    def rows_at_once(self, threads: int = 1) -> int:
+        """Return how many rows to plan together so that memory is bounded whatever the catalogue.
+
+        A step holds several numbers per row and catalogue item.
+
+        Args:
+            threads: How many times as many there are.
+        """
+        return max(1, STEP_BYTES // (4 * len(self.items) * threads))
+
     def start(self, batch: PlanBatch) -> State:
         """Return the state of a new batch."""
         return State.begin(batch)
@@ -242,8 +262,22 @@ def seen_items(histories: Sequences, items: int) -> Tensor:
     return barred_BI
 
 
-def best_allowed(scores_BI: Tensor) -> Proposal:
-    """Propose the best item of each row; none where every score is -inf."""
-    best_B, item_B = scores_BI.max(dim=1)
-    items_B = torch.where(best_B > -torch.inf, item_B + 1, 0).numpy()
-    return Proposal(items_B, best_B.numpy().astype(np.float32))
+def best_allowed(scores_BI: Tensor, barred_BI: Tensor | None = None) -> Proposal:
+    """Propose the best item of each row; none where every score is -inf.
+
+    Args:
+        scores_BI: What items are ranked by.
+        barred_BI: If given, items that may not be shown whatever their score.
+    """
+    # NumPy's search is ten times faster than torch's.
+    rows_B, scores = np.arange(len(scores_BI)), scores_BI.numpy()
+    column_B = scores.argmax(axis=1)
+    best_B = scores[rows_B, column_B].astype(np.float32)
+    if barred_BI is not None:
+        # Rarely is the best item barred; the mask is laid over those rows alone.
+        again = np.flatnonzero(barred_BI.numpy()[rows_B, column_B])
+        index = torch.from_numpy(again)
+        allowed = scores_BI[index].masked_fill_(barred_BI[index], -torch.inf).numpy()
+        column_B[again] = allowed.argmax(axis=1)
+        best_B[again] = allowed[np.arange(len(again)), column_B[again]]
+    return Proposal(np.where(best_B > -np.inf, column_B + 1, 0), best_B)

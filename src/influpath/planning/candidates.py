@@ -88,6 +88,11 @@ class RerankPlanner(ModelPlanner[Config]):
     objective_first: ClassVar[bool] = True
     tolerance: ClassVar[float] = 0.0
 
+    @property
+    def parallel(self) -> bool:
+        """See ``Planner.parallel``."""
+        return self.model.parallel
+
     @abstractmethod
     def values(self, state: State, candidates: Candidates) -> Tensor:
         """Return the value of each candidate, [B, K]; what barred ones get is ignored."""

@@ -14,11 +14,8 @@ Shape suffixes: B rows, L window, D width, I catalogue items.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from pydantic import PositiveInt
 from torch import Tensor
@@ -26,9 +23,9 @@ from torch import Tensor
 from influpath.config import FrozenConfig
 from influpath.errors import ConfigError
 from influpath.irn.model import IRN
-from influpath.irn.network import KeyValueCache
-from influpath.irn.window import empty_slots, plan_window
+from influpath.irn.window import empty_slots
 from influpath.planning.base import PlanBatch, Proposal, State, best_allowed
+from influpath.planning.irn_reading import IRNState, Pass
 from influpath.planning.model_planner import ModelPlanner
 from influpath.planning.parts import PlannerParts
 from influpath.planning.schedule import (
@@ -44,8 +41,8 @@ from influpath.recommenders.base import Recommender
 # Beyond any difference of guided log-probabilities.  The floor is taken among the items that may
 # be shown, so that one above it always exists and none below it is ever shown.
 BELOW_FLOOR = 1e4
-# More news than one reading can take in.
-ANEW = 2
+# Rows planned at once.
+MOST_ROWS = 256
 
 
 class IRNDials(FrozenConfig):
@@ -86,57 +83,6 @@ class IRNDials(FrozenConfig):
         dial = self.lookahead
         values = (dial.start, dial.end) if isinstance(dial, Ramp) else dial
         return any(values) if isinstance(values, tuple) else bool(values)
-
-
-@dataclass
-class Pass:
-    """One reading of the windows: with the objective shown, or hidden."""
-
-    shown: bool
-    cache: KeyValueCache | None = None
-    hidden_BD: Tensor = field(default_factory=lambda: torch.empty(0))
-
-
-@dataclass(eq=False)
-class IRNState(State):
-    """The state of planning with IRN: readings, and what they have read so far.
-
-    Attributes:
-        passes: The readings that the dials need.
-        r_B: Impressionability.
-        pending_B: The last item that was recorded since the last reading; 0 for none.
-        news_B: How many were; more than one where everything is to be read anew.
-        position: Where the readings choose; None before the first.
-    """
-
-    passes: list[Pass] = field(default_factory=list)
-    r_B: Tensor = field(default_factory=lambda: torch.empty(0))
-    pending_B: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    news_B: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    position: int | None = None
-
-    def append(self, items_B: npt.NDArray[np.int64], shown: bool = True) -> None:
-        """See ``State.append``."""
-        super().append(items_B, shown)
-        self.pending_B = np.where(items_B > 0, items_B, self.pending_B)
-        self.news_B = self.news_B + (items_B > 0)
-
-    def retarget(self, objectives_B: npt.NDArray[np.int64]) -> None:
-        """See ``State.retarget``: what was read toward the old objective is read anew."""
-        self.news_B = np.where(objectives_B == self.objectives_B, self.news_B, ANEW)
-        super().retarget(objectives_B)
-
-    def keep(self, rows: npt.NDArray[np.int64]) -> None:
-        """See ``State.keep``; the caches follow."""
-        super().keep(rows)
-        index = torch.from_numpy(rows)
-        self.r_B = self.r_B[index]
-        self.pending_B, self.news_B = self.pending_B[rows], self.news_B[rows]
-        for reading in self.passes:
-            if reading.cache is not None:
-                reading.cache.keep(index)
-            if len(reading.hidden_BD):
-                reading.hidden_BD = reading.hidden_BD[index]
 
 
 class IRNPlanner(ModelPlanner[IRNDials]):
@@ -210,13 +156,21 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         state = IRNState.begin(batch)
         assert isinstance(state, IRNState)
         state.r_B = self.model.module.r_u(torch.from_numpy(batch.users_B))
-        state.pending_B = np.zeros(len(state), dtype=np.int64)
-        state.news_B = np.full(len(state), ANEW)
-        state.passes = [Pass(shown=True)]
+        state.passes = [Pass.of(len(state), shown=True)]
         alone = self.base is None and self.needs_alone(batch.max_length)
-        if alone or self.config.looks_ahead:
-            state.passes.append(Pass(shown=False))
+        for wanted in (alone or self.config.looks_ahead, self.config.looks_ahead):
+            if wanted:
+                state.passes.append(Pass.of(len(state), shown=False))
         return state
+
+    @property
+    def parallel(self) -> bool:
+        """See ``Planner.parallel``."""
+        return self.model.parallel and (self.base is None or self.base.parallel)
+
+    def rows_at_once(self, threads: int = 1) -> int:
+        """See ``Planner.rows_at_once``: more would not stay in the processor's caches."""
+        return min(super().rows_at_once(threads), MOST_ROWS)
 
     def needs_alone(self, max_length: int) -> bool:
         """Whether p(i | s) is needed besides p(i | s, i_t)."""
@@ -229,150 +183,144 @@ class IRNPlanner(ModelPlanner[IRNDials]):
             for k in steps
         )
 
+    @torch.no_grad()
     def step(self, state: IRNState) -> Proposal:
         """Propose the best item by guided log-probability within the floor."""
-        return best_allowed(self.next_item_scores(state))
+        return best_allowed(self.scores(state), state.barred_BI)
 
     @torch.no_grad()
     def next_item_scores(self, state: IRNState) -> Tensor:
         """Return guided log-probabilities; items below the floor come after all others."""
+        return self.scores(state).masked_fill_(state.barred_BI, -torch.inf)
+
+    def scores(self, state: IRNState) -> Tensor:
+        """Return ``next_item_scores``, but for barred items, whose scores mean nothing."""
         k = state.step
-        self.read(state, k)
-        toward_BI = self.model.log_probs_of(state.passes[0].hidden_BD)
         push_B1 = torch.from_numpy(state.push_B).float()[:, None]
-        guidance_B1 = float_at_step(self.config.guidance, k, state.max_length) * push_B1
+        pushed = bool((push_B1 != 1).any())
+        guidance = float_at_step(self.config.guidance, k, state.max_length)
+        toward_BI = self.toward(state, k)
+        alone_BI = self.alone(state, k, pushed)
+        if alone_BI is None:
+            assert toward_BI is not None, "guidance is 1"
+            return toward_BI
+        scores_BI = alone_BI
         floor = at_step(self.config.floor, k)
-        scores_BI = toward_BI
-        alone_BI = self.alone(state)
-        if alone_BI is not None:
-            if bool((guidance_B1 != 1).any()):
-                scores_BI = torch.lerp(alone_BI, toward_BI, guidance_B1)
+        ahead = float_at_step(self.config.lookahead, k, state.max_length)
+        if floor or ahead:
             allowed_BI = alone_BI.masked_fill(state.barred_BI, -torch.inf)
-            if floor > 0:
-                scores_BI = scores_BI - BELOW_FLOOR * outside_top(allowed_BI, floor)
-            if float_at_step(self.config.lookahead, k, state.max_length):
-                scores_BI = self.look_ahead(state, allowed_BI, scores_BI)
-        return scores_BI.masked_fill(state.barred_BI, -torch.inf)
+        if toward_BI is not None:
+            # No more memory is taken: what it is made of is needed no longer.
+            scores_BI = torch.lerp(alone_BI, toward_BI, guidance * push_B1, out=toward_BI)
+        if floor or ahead:
+            size = min(floor or self.config.lookahead_top, allowed_BI.shape[1])
+            top_BK, column_BK = allowed_BI.topk(size, dim=1)
+            if floor:
+                scores_BI.add_(allowed_BI < top_BK[:, -1:], alpha=-BELOW_FLOOR)
+            if ahead:
+                scores_BI.masked_fill_(state.barred_BI, -torch.inf)
+                column_BK = column_BK[:, : self.config.lookahead_top]
+                self.look_ahead(state, allowed_BI, column_BK, ahead * push_B1, scores_BI)
+        return scores_BI
 
-    def alone(self, state: IRNState) -> Tensor | None:
-        """Return log p(i | s), [B, I], or None where no dial asks for it."""
+    def toward(self, state: IRNState, k: int) -> Tensor | None:
+        """Return log p(i | s, i_t), [B, I], or None where guidance leaves it out."""
+        later = range(k, state.max_length + 1)
+        guidance = [float_at_step(self.config.guidance, j, state.max_length) for j in later]
+        if any(guidance):
+            self.read(state, state.passes[0], k)
+        return self.model.log_probs_of(state.passes[0].hidden_BD) if guidance[0] else None
+
+    def alone(self, state: IRNState, k: int, pushed: bool) -> Tensor | None:
+        """Return log p(i | s), [B, I], or None where neither a dial nor a push asks for it."""
         if self.base is not None:
-            wanted = self.needs_alone(state.max_length) or bool((state.push_B != 1).any())
+            wanted = pushed or self.needs_alone(state.max_length)
             return self.base.log_probs(state.known, state.users_B) if wanted else None
-        if len(state.passes) > 1:
-            return self.model.log_probs_of(state.passes[1].hidden_BD)
-        return None
+        if pushed and len(state.passes) == 1:
+            # Guidance is another now.
+            state.passes.append(Pass.of(len(state), shown=False))
+        if len(state.passes) == 1:
+            return None
+        # A look-ahead goes on from the same reading where there is a slot for its candidates.
+        ahead = float_at_step(self.config.lookahead, k, state.max_length)
+        self.read(state, state.passes[1], k, cached=bool(ahead and self.slots(state, k)))
+        return self.model.log_probs_of(state.passes[1].hidden_BD)
 
-    def look_ahead(self, state: IRNState, allowed_BI: Tensor, scores_BI: Tensor) -> Tensor:
-        """Add the look-ahead to the scores of the items above the floor, and deliver, [B, I].
+    def look_ahead(
+        self,
+        state: IRNState,
+        allowed_BI: Tensor,
+        column_BK: Tensor,
+        weight_B1: Tensor,
+        scores_BI: Tensor,
+    ) -> None:
+        """Add the look-ahead to the scores of some items, and deliver.
 
         Args:
-            state: Just read.
+            state: Where each row stands.
             allowed_BI: log p(i | s), barred items at -inf.
-            scores_BI: Scores so far.
+            column_BK: Catalogue columns of the items.
+            weight_B1: Weight of the look-ahead.
+            scores_BI: Scores so far, barred items at -inf; changed.
         """
         k = state.step
-        config = self.model.config
-        items = allowed_BI.shape[1]
-        floor = at_step(self.config.floor, k) or items
-        column_BK = allowed_BI.topk(min(floor, self.config.lookahead_top, items), dim=1).indices
         column_B1 = torch.from_numpy(state.objectives_B)[:, None] - 1
         # The candidate needs a slot of its own before the objective's.
-        slots = max(
-            1, empty_slots(k, state.max_length, at_step(self.config.pace, k), config.aligned)
-        )
-        position = config.l_max - 2 - slots
-        reading = state.passes[1]
-        if reading.cache is None or state.position != position:
-            reading = Pass(shown=False)
-            self.encode(state, reading, k, slots, np.arange(len(state)), cached=True)
+        reading = state.passes[1 if self.slots(state, k) else 2]
+        position = self.read(state, reading, k, least=1, cached=True)
         assert reading.cache is not None
         now_B1 = self.model.log_probs_of(reading.hidden_BD).gather(1, column_B1)
         after_BK = self.model.log_prob_after_each(
             column_BK + 1, position + 1, reading.cache, column_B1
         )
-        push_B1 = torch.from_numpy(state.push_B).float()[:, None]
-        weight_B1 = float_at_step(self.config.lookahead, k, state.max_length) * push_B1
-        gain_BK = weight_B1 * (after_BK - now_B1)
-        scores_BI = scores_BI.scatter_add(1, column_BK, gain_BK)
+        scores_BI.scatter_add_(1, column_BK, weight_B1 * (after_BK - now_B1))
         # No look-ahead says when to show the objective itself: where the user is ready for it.
         rank_B1 = (allowed_BI > allowed_BI.gather(1, column_B1)).sum(1, keepdim=True)
+        floor = at_step(self.config.floor, k) or allowed_BI.shape[1]
         gate = floor if k == state.max_length else at_step(self.config.delivery, k)
         objective_B1 = scores_BI.gather(1, column_B1)
-        best_B1 = scores_BI.masked_fill(state.barred_BI, -torch.inf).amax(1, keepdim=True)
-        objective_B1 = torch.where(rank_B1 < gate, best_B1 + 1.0, objective_B1 - BELOW_FLOOR)
-        return scores_BI.scatter(1, column_B1, objective_B1)
+        best_B1 = scores_BI.amax(1, keepdim=True)
+        delivered_B1 = (rank_B1 < gate) & (objective_B1 > -torch.inf)
+        objective_B1 = torch.where(delivered_B1, best_B1 + 1.0, objective_B1 - BELOW_FLOOR)
+        scores_BI.scatter_(1, column_B1, objective_B1)
 
-    def read(self, state: IRNState, k: int) -> None:
-        """Bring the hidden state of the choosing position up to date in every reading."""
+    def slots(self, state: State, k: int) -> int:
+        """Return the declared empty slots before the objective when item k is chosen."""
+        pace = at_step(self.config.pace, k)
+        return empty_slots(k, state.max_length, pace, self.model.config.aligned)
+
+    def read(
+        self, state: IRNState, reading: Pass, k: int, least: int = 0, cached: bool = False
+    ) -> int:
+        """Bring a reading up to date; return the position that chooses.
+
+        Args:
+            state: Where each row stands.
+            reading: The reading.
+            k: The item that is to be chosen.
+            least: Empty slots before the objective that there are at any rate.
+            cached: The keys and values of this reading are asked for, too.
+        """
         config = self.model.config
-        slots = empty_slots(k, state.max_length, at_step(self.config.pace, k), config.aligned)
+        slots, next_slots = (
+            max(least, self.slots(state, j)) for j in (k, min(k + 1, state.max_length))
+        )
         position = config.l_max - 2 - slots
-        pushed = bool((state.push_B != 1).any())
-        if pushed and self.base is None and len(state.passes) == 1:
-            # Guidance is another now, so that p(i | s) is needed too.
-            state.passes.append(Pass(shown=False))
-        moved = None if state.position is None else position - state.position
-        one_more = moved == 1 and self.cacheable
-        goes_on = moved == 0 or one_more
-        # A rejection changes nothing that was read, unless positions move meanwhile.
-        known_B = (state.news_B == moved) & goes_on
-        for reading in state.passes:
-            rows = np.flatnonzero(~known_B)
-            if not len(reading.hidden_BD):
-                rows = np.arange(len(state))
-            elif one_more and reading.cache is not None and known_B.any():
-                w_t = float_at_step(self.config.w_t, k, state.max_length)
-                w_t_B = torch.full((len(state),), w_t)
-                items_B = torch.from_numpy(np.where(known_B, state.pending_B, 0))
-                reading.hidden_BD = self.model.module.advance(
-                    items_B, position, state.r_B, w_t_B, reading.cache
-                )
-            self.encode(state, reading, k, slots, rows)
-        state.position = position
-        state.pending_B, state.news_B = np.zeros_like(state.pending_B), np.zeros_like(state.news_B)
+        reading.read(
+            self.model,
+            state,
+            slots,
+            self.aggressiveness(k, state.max_length, position),
+            goes_on=self.cacheable and next_slots == slots - 1,
+            cached=cached,
+            plain=not self.cacheable,
+        )
+        return position
 
     @property
     def cacheable(self) -> bool:
         """Whether states never change: not so if the objective's row sees the items."""
         return self.config.cached and not self.model.config.leak
-
-    def encode(
-        self,
-        state: IRNState,
-        reading: Pass,
-        k: int,
-        slots: int,
-        rows: npt.NDArray[np.int64],
-        cached: bool = False,
-    ) -> None:
-        """Read whole windows of some rows, all of them where nothing was read before.
-
-        The states are kept where they never change, or where told to.
-        """
-        if not len(rows):
-            return
-        config, module = self.model.config, self.model.module
-        objectives_R = state.objectives_B[rows] * reading.shown
-        items_RL = plan_window(state.known.take(rows), objectives_R, slots, config.l_max)
-        cache = empty_cache(self.model, items_RL) if cached or self.cacheable else None
-        w_t_L = self.aggressiveness(k, state.max_length, config.l_max - 2 - slots)
-        index = torch.from_numpy(rows)
-        hidden_R1D = module(
-            items_RL,
-            items_RL[:, -1] > 0,
-            state.r_B[index],
-            w_t_L.expand(len(items_RL), -1),
-            cache,
-            at=config.l_max - 2 - slots,
-        )
-        if len(rows) == len(state):
-            reading.hidden_BD, reading.cache = hidden_R1D[:, 0], cache
-            return
-        reading.hidden_BD[index] = hidden_R1D[:, 0]
-        if cache is not None:
-            assert reading.cache is not None, "rows are read alone only beside others"
-            reading.cache.put(index, cache)
 
     def aggressiveness(self, k: int, max_length: int, position: int) -> Tensor:
         """Return w_t at every position, [L], when item k of M is chosen at ``position``.
@@ -385,24 +333,3 @@ class IRNPlanner(ModelPlanner[IRNDials]):
             if (place := position - (k - j)) >= 0:
                 w_t_L[place] = w_t[j - 1]
         return w_t_L
-
-
-def outside_top(scores_BI: Tensor, n: int) -> Tensor:
-    """Return where a score is below the row's n-th best, bool [B, I]."""
-    if n >= scores_BI.shape[1]:
-        return torch.zeros_like(scores_BI, dtype=torch.bool)
-    nth_B1 = scores_BI.topk(n, dim=1).values[:, -1:]
-    return scores_BI < nth_B1
-
-
-def empty_cache(model: IRN, items_BL: Tensor) -> KeyValueCache:
-    """Return a cache for windows; empty slots become visible when they are filled."""
-    config = model.config
-    shape = (
-        config.layers,
-        len(items_BL),
-        config.heads,
-        config.l_max,
-        config.embedding_size // config.heads,
-    )
-    return KeyValueCache(torch.zeros(shape), torch.zeros(shape), items_BL > 0)

@@ -1,5 +1,6 @@
 """The result of planning: influence paths as two frames."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from influpath.data.ids import IdMap
 from influpath.errors import ResultError
 from influpath.files import atomic_path
 
@@ -95,35 +97,47 @@ class Paths:
 
 
 @dataclass(frozen=True, eq=False)
-class PathRecorder:
-    """Collects what was shown, step by step, without a loop over rows."""
+class ShownItems:
+    """What was shown, one entry per item, in any order.
 
-    pair_ids: npt.NDArray[np.int64]
+    Attributes:
+        row_N: The pair's place, int64 [N].
+        step_N: From 1, int64 [N].
+        item_N: Item numbers, int64 [N].
+        score_N: What the planner ranked by, float32 [N].
+    """
 
-    def frame(
-        self,
-        rows: list[npt.NDArray[np.int64]],
-        items: list[pl.Series],
-        scores: list[npt.NDArray[np.float32]],
-    ) -> pl.DataFrame:
-        """Return the long frame of one entry per step: row indices, outside items, scores."""
-        empty = pl.DataFrame(
-            schema={
-                "pair_id": pl.Int64,
-                "step": pl.Int64,
-                "item_id": items[0].dtype if items else pl.Int64,
-                "score": pl.Float32,
+    row_N: npt.NDArray[np.int64]
+    step_N: npt.NDArray[np.int64]
+    item_N: npt.NDArray[np.int64]
+    score_N: npt.NDArray[np.float32]
+
+    @classmethod
+    def joined(cls, parts: Sequence["ShownItems"]) -> "ShownItems":
+        """Return several as one."""
+        if not parts:
+            none = np.empty(0, dtype=np.int64)
+            return cls(none, none, none, none.astype(np.float32))
+        return cls(
+            np.concatenate([part.row_N for part in parts]),
+            np.concatenate([part.step_N for part in parts]),
+            np.concatenate([part.item_N for part in parts]),
+            np.concatenate([part.score_N for part in parts]),
+        )
+
+    def frame(self, pair_ids: npt.NDArray[np.int64], items: IdMap) -> pl.DataFrame:
+        """Return the long frame, in the order of the pairs.
+
+        Args:
+            pair_ids: The id of the pair at each place.
+            items: The catalogue, for outside item ids.
+        """
+        order = np.lexsort((self.step_N, self.row_N))
+        return pl.DataFrame(
+            {
+                "pair_id": pair_ids[self.row_N[order]],
+                "step": self.step_N[order],
+                "item_id": items.series("item_id", self.item_N[order]),
+                "score": self.score_N[order],
             }
         )
-        frames = [
-            pl.DataFrame(
-                {
-                    "pair_id": self.pair_ids[row],
-                    "step": np.full(len(row), number + 1, dtype=np.int64),
-                    "item_id": item,
-                    "score": score,
-                }
-            )
-            for number, (row, item, score) in enumerate(zip(rows, items, scores, strict=True))
-        ]
-        return pl.concat([empty, *frames]).sort("pair_id", "step", maintain_order=True)

@@ -19,6 +19,11 @@ class VanillaPlanner(ModelPlanner[VanillaConfig]):
     name: ClassVar[str] = "vanilla"
     config_class: ClassVar[type[FrozenConfig]] = VanillaConfig
 
+    @property
+    def parallel(self) -> bool:
+        """See ``Planner.parallel``."""
+        return self.model.parallel
+
     def step(self, state: State) -> Proposal:
         """Propose the most probable item."""
         return best_allowed(self.next_item_scores(state))

@@ -23,8 +23,9 @@ from influpath.recommenders.model_files import ModelFile, TrainedOn, read_model,
 from influpath.recommenders.ranking import mask_seen
 from influpath.recommenders.reader import Reader
 
-# Predictions held at once while paths are read or lists are made.
-CHUNK_BYTES = 128 << 20
+# Predictions held at once while paths are read or lists are made: few, so that what is made of
+# them finds them in the processor's cache, but enough rows for one product.
+CHUNK_BYTES, CHUNK_ROWS = 4 << 20, 32
 
 
 class Recommender(ABC):
@@ -36,10 +37,17 @@ class Recommender(ABC):
     Args:
         config: The settings; or
         settings: the same as keywords, such as ``SASRec(embedding_size=32, seed=3)``.
+
+    Attributes:
+        name: As in labels.
+        config_class: The settings.
+        parallel: Whether it may be asked from several threads at a time: predicting changes
+            nothing, and spends its time in torch.
     """
 
     name: ClassVar[str]
     config_class: ClassVar[type[FrozenConfig]]
+    parallel: ClassVar[bool] = False
 
     def __init__(self, config: FrozenConfig | None = None, **settings: Any) -> None:
         if config is not None and settings:
@@ -156,6 +164,9 @@ class Recommender(ABC):
         known, counts = histories.lengths, paths.lengths + 1
         rows = np.repeat(np.arange(len(histories)), counts)
         steps = count_up(counts)
+        # Prefixes of similar length together.
+        order = np.argsort(known[rows] + steps, kind="stable")
+        rows, steps = rows[order], steps[order]
         size = self.chunk_rows()
         for start in range(0, len(rows), size):
             row, step = rows[start : start + size], steps[start : start + size]
@@ -298,7 +309,7 @@ class Recommender(ABC):
 
     def chunk_rows(self) -> int:
         """Rows of predictions that fit the memory bound."""
-        return max(1, CHUNK_BYTES // (4 * self.item_count))
+        return max(CHUNK_ROWS, CHUNK_BYTES // (4 * self.item_count))
 
     def save(self, directory: str | Path, half: bool = False) -> None:
         """Write a self-describing model folder.

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from influpath.config import FrozenConfig
 from influpath.data.sequences import IntArray, Sequences
-from influpath.recommenders.blocks import initialise, masked_attention
+from influpath.recommenders.blocks import full_attention, gelu, initialise, masked_attention
 from influpath.recommenders.causal import ENCODE_TOKENS, length_batches
 from influpath.recommenders.neural import NeuralRecommender, Windows
 from influpath.recommenders.transformer import ItemEncoder, TransformerConfig
@@ -59,22 +59,24 @@ class BERT4RecNetwork(ItemEncoder):
         """
         length = items_BL.shape[1]
         real_B11L = (items_BL > 0)[:, None, None, :]
+        # A pad sees itself, since it would else have nothing to attend to.
         attention = masked_attention(real_B11L | torch.eye(length, dtype=torch.bool))
+        # The last position holds the mask token, so it sees every real one.
+        of_last = masked_attention(real_B11L)
+        if not self.training and real_B11L.all():
+            attention = of_last = full_attention
         # Positions count from the end, so that they do not depend on the padding.
         x_BLD = self.embed(items_BL, self.position.weight[-length:])
-        final = len(self.blocks) - 1 if only_last else None
-        for layer, block in enumerate(self.blocks):
-            if layer == final:
-                # The last position holds the mask token, so it sees every real one.
-                x_BLD = block(x_BLD, masked_attention(real_B11L), at=length - 1)
-            else:
-                x_BLD = block(x_BLD, attention)
+        for block in self.blocks[:-1]:
+            x_BLD = block(x_BLD, attention)
+        last = self.blocks[-1]
+        x_BLD = last(x_BLD, of_last, length - 1) if only_last else last(x_BLD, attention)
         encoded: Tensor = self.norm(x_BLD)
         return encoded
 
     def head(self, x_ND: Tensor) -> Tensor:
         """Transform encodings of masked positions before the tied output layer."""
-        mapped = nn.functional.gelu(self.transform(x_ND), approximate="tanh")
+        mapped = gelu(self.transform(x_ND))
         hidden: Tensor = self.transform_norm(mapped)
         return hidden
 

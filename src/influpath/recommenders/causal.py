@@ -21,7 +21,10 @@ from influpath.data.sequences import IntArray, Sequences, count_up
 from influpath.recommenders.causal_reader import CausalReader, Memory
 from influpath.recommenders.neural import NeuralRecommender, Windows
 
-ENCODE_TOKENS = 1 << 16
+# Positions encoded together, so that their features stay in the processor's cache.
+ENCODE_TOKENS = 1 << 12
+# Hidden states of a path's prefixes held at once.
+HIDDEN_ROWS = 1 << 14
 
 
 class CausalNetwork(nn.Module):
@@ -36,11 +39,12 @@ class CausalNetwork(nn.Module):
     bias: nn.Parameter
 
     @abstractmethod
-    def forward(self, items_BL: Tensor) -> Tensor:
+    def forward(self, items_BL: Tensor, at_BQ: Tensor | None = None) -> Tensor:
         """Return hidden states [B, L + 1, D]; position p predicts item p of the window.
 
         Args:
             items_BL: Windows, post-padded with 0.
+            at_BQ: If given, the only positions that are wanted: [B, Q, D].
         """
 
     @abstractmethod
@@ -108,12 +112,16 @@ class CausalRecommender(NeuralRecommender):
         bounds = np.searchsorted(rows[pairs_of], np.arange(len(windows) + 1))
         for batch in length_batches(windows.lengths[by_length], ENCODE_TOKENS):
             chosen = by_length[batch]
-            hidden_BLD = self.module(torch.from_numpy(windows.take(chosen).padded()))
             counts = bounds[chosen + 1] - bounds[chosen]
-            local = np.repeat(np.arange(len(chosen)), counts)
-            pair = pairs_of[bounds[chosen][local] + count_up(counts)]
-            result[torch.from_numpy(pair)] = hidden_BLD[
-                torch.from_numpy(local), torch.from_numpy(positions[pair])
+            local, slot = np.repeat(np.arange(len(chosen)), counts), count_up(counts)
+            pair = pairs_of[bounds[chosen][local] + slot]
+            # Rows that are asked at fewer positions are asked at the first again.
+            at_BQ = np.zeros((len(chosen), counts.max(initial=0)), dtype=np.int64)
+            at_BQ[local, slot] = positions[pair]
+            items_BL = torch.from_numpy(windows.take(chosen).padded())
+            hidden_BQD = self.module(items_BL, torch.from_numpy(at_BQ))
+            result[torch.from_numpy(pair)] = hidden_BQD[
+                torch.from_numpy(local), torch.from_numpy(slot)
             ]
         return result
 
@@ -166,8 +174,7 @@ class CausalRecommender(NeuralRecommender):
         self.module.eval()
         whole = histories.extend(paths)
         counts = paths.lengths + 1
-        # Rows per chunk such that their predictions fit the memory bound.
-        size = max(1, self.chunk_rows() // int(counts.max(initial=1)))
+        size = max(1, HIDDEN_ROWS // int(counts.max(initial=1)))
         for begin in range(0, len(histories), size):
             chunk = np.arange(begin, min(begin + size, len(histories)))
             rows = np.repeat(chunk, counts[chunk])
@@ -180,16 +187,29 @@ class CausalRecommender(NeuralRecommender):
             np.maximum.at(stop, window, lengths)
             windows = whole.slice(keys[0], keys[1], stop)
             with torch.no_grad():
-                log_probs = self._log_probs_of(self._hidden(windows, window, lengths - start))
-            yield rows, steps, log_probs
+                hidden_CD = self._hidden(windows, window, lengths - start)
+            # Predictions are far wider than hidden states.
+            for first in range(0, len(rows), self.chunk_rows()):
+                part = slice(first, first + self.chunk_rows())
+                with torch.no_grad():
+                    log_probs_CI = self._log_probs_of(hidden_CD[part])
+                yield rows[part], steps[part], log_probs_CI
 
 
 def length_batches(lengths: IntArray, tokens: int) -> Iterator[IntArray]:
-    """Cut rows sorted by length into batches of at most ``tokens`` padded positions."""
+    """Cut rows sorted by length into batches of at most ``tokens`` padded positions.
+
+    Where the length changes in the second half of a batch, it ends there: rows of one length need
+    no mask.
+    """
     start = 0
     while start < len(lengths):
         # The last row of a batch is its longest; grow until the bound is met.
         widths = (lengths[start:] + 1) * np.arange(1, len(lengths) - start + 1)
         size = max(1, int(np.searchsorted(widths, tokens, side="right")))
+        last = lengths[start + size - 1]
+        same = int(np.searchsorted(lengths[start : start + size], last))
+        if start + size < len(lengths) and lengths[start + size] == last and 2 * same >= size:
+            size = same
         yield np.arange(start, start + size)
         start += size

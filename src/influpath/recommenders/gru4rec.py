@@ -35,7 +35,7 @@ from torch import Tensor, nn
 
 from influpath.config import FrozenConfig
 from influpath.data.sequences import count_up
-from influpath.recommenders.blocks import Dropout, initialise
+from influpath.recommenders.blocks import Dropout, initialise, pick
 from influpath.recommenders.causal import CausalNetwork, CausalRecommender
 from influpath.recommenders.causal_reader import Memory
 from influpath.recommenders.neural import NeuralConfig, Windows
@@ -104,9 +104,10 @@ class GRU4RecNetwork(CausalNetwork):
         self.project = nn.Linear(hidden, width)
         initialise(self)
 
-    def forward(self, items_BL: Tensor) -> Tensor:
+    def forward(self, items_BL: Tensor, at_BQ: Tensor | None = None) -> Tensor:
         """See ``CausalNetwork.forward``: a state never sees what comes after it."""
-        return self.head(self.states(items_BL)[-1])
+        state_BLH = self.states(items_BL)[-1]
+        return self.head(state_BLH if at_BQ is None else pick(state_BLH, at_BQ))
 
     def blank(self, rows: int, width: int) -> StateMemory:
         """See ``CausalNetwork.blank``."""

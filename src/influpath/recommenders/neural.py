@@ -7,7 +7,7 @@ share K items, R rows, I catalogue items.
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from influpath.config import FrozenConfig
 from influpath.data.dataset import Dataset
 from influpath.data.sequences import IntArray, Sequences
 from influpath.recommenders.base import Recommender
-from influpath.recommenders.blocks import log_softmax
+from influpath.recommenders.blocks import log_softmax_of
 from influpath.recommenders.validation import Validation
 from influpath.training.batches import bucketed_batches, random_windows
 from influpath.training.catalogue_loss import catalogue_loss, rows_of
@@ -77,6 +77,7 @@ class NeuralRecommender(Recommender):
     trains with the full-catalogue softmax unless it overrides ``_loss``.
     """
 
+    parallel: ClassVar[bool] = True
     config: NeuralConfig
     module: nn.Module
 
@@ -170,8 +171,7 @@ class NeuralRecommender(Recommender):
             return self._encode(histories, users)
 
     def _log_probs_of(self, hidden_RD: Tensor) -> Tensor:
-        weight_ID, bias_I = self._output()
-        return log_softmax(torch.nn.functional.linear(hidden_RD, weight_ID, bias_I))
+        return log_softmax_of(hidden_RD, *self._output())
 
     def _weights(self) -> dict[str, Tensor]:
         return dict(self.module.state_dict())

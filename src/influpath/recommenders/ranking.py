@@ -9,6 +9,9 @@ from torch import Tensor
 
 from influpath.data.sequences import IntArray, Sequences
 
+# Comparisons at once, so that they stay in the processor's cache.
+CHUNK_BYTES = 2 << 20
+
 
 def mask_seen(scores_RI: Tensor, histories: Sequences) -> Tensor:
     """Set the scores of each row's own items to -inf, in place, and return them."""
@@ -32,7 +35,23 @@ def target_ranks(scores_RI: Tensor, histories: Sequences, targets_R: IntArray) -
         int64 [R].
     """
     targets = torch.from_numpy(np.asarray(targets_R, dtype=np.int64)) - 1
-    target_R1 = scores_RI.gather(1, targets[:, None])
-    masked_RI = mask_seen(scores_RI.clone(), histories)
-    ranks: IntArray = ((masked_RI > target_R1).sum(1) + 1).numpy()
-    return ranks
+    places = torch.from_numpy(seen_places(histories, scores_RI.shape[1]))
+    bounds = histories.offsets
+    ranks = torch.empty(len(scores_RI), dtype=torch.int64)
+    size = max(1, CHUNK_BYTES // (4 * scores_RI.shape[1]))
+    for start in range(0, len(scores_RI), size):
+        rows = slice(start, min(start + size, len(scores_RI)))
+        target_C1 = scores_RI[rows].gather(1, targets[rows, None])
+        # Numbers rather than truth values, which torch is slow to write and to count.
+        better_CI = torch.empty(scores_RI[rows].shape)
+        torch.gt(scores_RI[rows], target_C1, out=better_CI)
+        seen = places[bounds[rows.start] : bounds[rows.stop]] - start * scores_RI.shape[1]
+        better_CI.view(-1).index_fill_(0, seen, 0.0)
+        ranks[rows] = better_CI.sum(1).long() + 1
+    result: IntArray = ranks.numpy()
+    return result
+
+
+def seen_places(histories: Sequences, items: int) -> IntArray:
+    """Return where each row's items stand in a flattened table of all rows by all items."""
+    return histories.row_of_value * items + histories.values - 1

@@ -9,7 +9,7 @@ Departures from the original, each for a reason:
 - Output weights are tied to the item embedding (as in the original) and have a bias.
 - Windows are aligned at their start and begin with a start token; see ``causal``.
 
-Shape suffixes: B batch, L positions, D width, K candidates, N supervised positions.
+Shape suffixes: B batch, L positions, Q some of them, D width, K candidates, N supervised positions.
 """
 
 from collections.abc import Callable
@@ -26,6 +26,7 @@ from influpath.recommenders.blocks import (
     TransformerBlock,
     causal_attention,
     initialise,
+    masked_attention,
 )
 from influpath.recommenders.causal import CausalNetwork, CausalRecommender
 from influpath.recommenders.causal_reader import Memory
@@ -57,17 +58,30 @@ class SASRecNetwork(ItemEncoder, CausalNetwork):
         super().__init__(config, tokens=items + 1, items=items)
         initialise(self)
 
-    def forward(self, items_BL: Tensor) -> Tensor:
+    def forward(self, items_BL: Tensor, at_BQ: Tensor | None = None) -> Tensor:
         """See ``CausalNetwork.forward``: causal attention never sees the pads."""
-        return self.encode(items_BL, lambda layer: causal_attention)
+        if at_BQ is None:
+            return self.encode(items_BL, lambda layer: causal_attention)
+        visible_BQL = torch.arange(items_BL.shape[1] + 1) <= at_BQ[..., None]
+        last = masked_attention(visible_BQL[:, None])
+        final = len(self.blocks) - 1
+        return self.encode(
+            items_BL, lambda layer: last if layer == final else causal_attention, at_BQ
+        )
 
-    def encode(self, items_BL: Tensor, attention: Callable[[int], Attention]) -> Tensor:
+    def encode(
+        self,
+        items_BL: Tensor,
+        attention: Callable[[int], Attention],
+        at_BQ: Tensor | None = None,
+    ) -> Tensor:
         """Encode [start, item, item, ...] under each layer's attention."""
         start_B1 = items_BL.new_zeros(len(items_BL), 1)
         items_BL = torch.cat([start_B1, items_BL], dim=1)
         x_BLD = self.embed(items_BL, self.position(torch.arange(items_BL.shape[1])))
         for layer, block in enumerate(self.blocks):
-            x_BLD = block(x_BLD, attention(layer))
+            last = layer == len(self.blocks) - 1
+            x_BLD = block(x_BLD, attention(layer), at_BQ if last else None)
         hidden: Tensor = self.norm(x_BLD)
         return hidden
 

@@ -12,6 +12,7 @@ from influpath.data.dataset import Dataset
 from influpath.data.ids import IdMap
 from influpath.data.sequences import IntArray, Sequences
 from influpath.errors import ConfigError, DataError, UnknownIdError
+from influpath.planning import algorithm
 from influpath.planning.algorithm import encode_pairs, plan
 from influpath.planning.base import REST, PlanBatch, Planner, State
 from influpath.planning.paths import Paths
@@ -92,6 +93,24 @@ class PlannerConformance:
         """Batches bound memory and change nothing."""
         whole = self.plan(planner, pairs, dataset)
         parts = self.plan(planner, pairs, dataset, batch_size=batch_size)
+        assert_same_paths(parts, whole)
+
+    def test_threads_do_not_matter(
+        self,
+        planner: Planner,
+        pairs: pl.DataFrame,
+        dataset: Dataset,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Batches that are planned at a time do not meet."""
+        whole = self.plan(planner, pairs, dataset)
+        before = torch.get_num_threads()
+        monkeypatch.setattr(algorithm, "ROWS_PER_THREAD", 3)
+        torch.set_num_threads(4)
+        try:
+            parts = self.plan(planner, pairs, dataset)
+        finally:
+            torch.set_num_threads(before)
         assert_same_paths(parts, whole)
 
     def test_order_of_pairs_does_not_matter(

@@ -154,7 +154,8 @@ class RecommenderConformance:
     ) -> None:
         """The bound on memory cuts the work, not the result."""
         whole = model.recommend(histories, k=5)
-        monkeypatch.setattr(base, "CHUNK_BYTES", 8 * model.item_count)
+        monkeypatch.setattr(base, "CHUNK_ROWS", 2)
+        monkeypatch.setattr(base, "CHUNK_BYTES", 0)
         parts = model.recommend(histories, k=5)
         assert parts.drop("score").equals(whole.drop("score"))
 
@@ -168,7 +169,8 @@ class RecommenderConformance:
         rows_at_once: int,
     ) -> None:
         """Every row with every step once, the same as asking step by step."""
-        monkeypatch.setattr(base, "CHUNK_BYTES", 4 * model.item_count * rows_at_once)
+        monkeypatch.setattr(base, "CHUNK_ROWS", rows_at_once)
+        monkeypatch.setattr(base, "CHUNK_BYTES", 0)
         rng = np.random.default_rng(5)
         paths = Sequences.from_rows(
             [
@@ -208,7 +210,8 @@ class RecommenderConformance:
         candidates = rng.integers(1, model.item_count + 1, size=(len(histories), 3))
         targets = rng.integers(1, model.item_count + 1, size=len(histories))
         for rows_at_once in (2, 10_000):
-            monkeypatch.setattr(base, "CHUNK_BYTES", 4 * model.item_count * rows_at_once)
+            monkeypatch.setattr(base, "CHUNK_ROWS", rows_at_once)
+            monkeypatch.setattr(base, "CHUNK_BYTES", 0)
             found = model.log_prob_after(histories, candidates, targets, users)
             for column in range(candidates.shape[1]):
                 longer = histories.extend(Sequences.from_rows(candidates[:, column, None]))
