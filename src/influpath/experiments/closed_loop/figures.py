@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -15,7 +16,6 @@ from influpath.experiments.figure_parts import INK, Look, defined, looks
 from influpath.experiments.saved_figures import save_figures
 
 GRID: Any = {"color": INK, "alpha": 0.15, "linewidth": 0.6}
-PERCENT = PercentFormatter(1.0, decimals=0)
 # Metrics of the dot plot, from the top.
 SHOWN = ("accepted_sr@20", "arrival@20", "ioi", "ior", "log_ppl", "worst_step", "acceptance@20")
 
@@ -90,6 +90,13 @@ def arrival_against_leaving(axes: Axes, planners: Mapping[str, Any]) -> None:
     axes.grid(**GRID)
 
 
+def in_percent(axis: Axis) -> None:
+    """Label an axis of shares in whole percents."""
+    axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    # No steps of 2.5, which would be shown rounded.
+    axis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
+
+
 def arrival_curves(axes: Axes, curves: Mapping[str, Any]) -> None:
     """Draw the share of users who had arrived after each round, with intervals."""
     for name, look in looks_of(list(curves)).items():
@@ -102,7 +109,7 @@ def arrival_curves(axes: Axes, curves: Mapping[str, Any]) -> None:
         axes.fill_between(rounds, low, high, color=look["color"], alpha=0.12, linewidth=0)
     axes.set_xlabel("round")
     axes.set_ylabel("users who took the objective so far")
-    axes.yaxis.set_major_formatter(PERCENT)
+    in_percent(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(bottom=0)
     axes.grid(**GRID)
@@ -141,7 +148,7 @@ def judges_figure(document: Mapping[str, Any]) -> Figure:
             look = by_planner[point["planner"]]
             axes.plot(x, y, color=look.color, marker=look.marker, linestyle="none")
         axes.set_xlabel(title)
-        axes.yaxis.set_major_formatter(PERCENT)
+        in_percent(axes.yaxis)
         axes.grid(**GRID)
     panels[0].set_ylabel("true users who took\nthe objective in the loop")
     handles = [
