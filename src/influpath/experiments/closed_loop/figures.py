@@ -84,7 +84,7 @@ def arrival_against_leaving(axes: Axes, planners: Mapping[str, Any]) -> None:
     axes.set_xlabel("users who left (left is better)")
     axes.set_ylabel("users who took the objective\n(up is better)")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PERCENT)
+        in_percent(axis)
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.grid(**GRID)
