@@ -1,0 +1,1 @@
+"""What plans and judges for the service, in processes of its own."""

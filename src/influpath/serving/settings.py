@@ -1,0 +1,45 @@
+"""How the service runs: one frozen model, from options or the environment."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from influpath.config import FrozenConfig
+
+
+class ServerSettings(FrozenConfig):
+    """Everything that is set when the service starts.
+
+    Attributes:
+        database: SQLAlchemy URL; a file of SQLite, or PostgreSQL.
+        bundles: Folder of the bundles: ``<bundles>/<tenant>/<version>``.
+        host: Address to bind to.
+        port: Its port.
+        require_key: Whether a key is needed; False only on a loopback address.
+        max_body: Bytes of a request, at most.
+        rate: Requests per second and key, on average.
+        burst: Requests at once and key.
+        max_aggressiveness: Cap, whatever a campaign or what was learned says.
+        max_journeys: Campaigns that may lead one user at the same time.
+        proposal_days: After so many days without an answer a proposal counts as ignored.
+        loaded: Bundles that are held in memory at once.
+        workers: Processes that plan.
+        threads: Threads of each.
+        secure_cookie: Whether the page's cookie is sent over HTTPS only.
+    """
+
+    database: str = "sqlite:///influpath.db"
+    bundles: Path = Path("bundles")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, lt=65536)
+    require_key: bool = True
+    max_body: int = Field(default=1 << 20, ge=1024, le=1 << 28)
+    rate: float = Field(default=500.0, gt=0)
+    burst: int = Field(default=1000, ge=1)
+    max_aggressiveness: float = Field(default=2.0, ge=0, le=10)
+    max_journeys: int = Field(default=1, ge=1, le=100)
+    proposal_days: float = Field(default=7.0, gt=0, le=365)
+    loaded: int = Field(default=3, ge=1, le=100)
+    workers: int = Field(default=2, ge=1, le=64)
+    threads: int = Field(default=1, ge=1, le=64)
+    secure_cookie: bool = False
