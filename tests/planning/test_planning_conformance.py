@@ -9,6 +9,7 @@ from influpath.irn.model import IRN
 from influpath.planning.base import Planner
 from influpath.planning.direct import DirectPlanner
 from influpath.planning.irn import IRNPlanner
+from influpath.planning.last_offer import LastOfferPlanner
 from influpath.planning.oracle import OraclePlanner
 from influpath.planning.rec2inf import Rec2InfPlanner
 from influpath.planning.vanilla import VanillaPlanner
@@ -82,3 +83,13 @@ class TestIRNGuidedByAnother(PlannerConformance):
         return IRNPlanner(
             IRN.load(folder / "irn"), planner.config, base=SASRec.load(folder / "base")
         )
+
+
+class TestLastOffer(PlannerConformance):
+    @pytest.fixture
+    def planner(self, sasrec: SASRec) -> Planner:
+        return LastOfferPlanner(VanillaPlanner(sasrec))
+
+    def make_again(self, planner: Planner, folder: Path) -> Planner:
+        assert isinstance(planner, LastOfferPlanner)
+        return LastOfferPlanner(super().make_again(planner.planner, folder))

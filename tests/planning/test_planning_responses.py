@@ -19,12 +19,14 @@ from influpath.planning.base import REST, PlanBatch, Planner, State
 from influpath.planning.direct import DirectPlanner
 from influpath.planning.ipg import IPGPlanner
 from influpath.planning.irn import IRNPlanner
+from influpath.planning.last_offer import LastOfferPlanner
 from influpath.planning.lookahead import LookaheadPlanner
 from influpath.planning.open_loop import OpenLoopPlanner
 from influpath.planning.rec2inf import Rec2InfPlanner
 from influpath.planning.responses import Response, respond
 from influpath.planning.sensitivity import Sensitivity
 from influpath.planning.session import Session
+from influpath.planning.vanilla import VanillaPlanner
 from influpath.recommenders.sasrec import SASRec
 from influpath.testing import tiny_pairs
 from influpath.testing.planner_conformance import assert_same_paths, make_batch
@@ -244,6 +246,23 @@ def test_open_loop_skips_and_never_listens(irn: IRN, batch: PlanBatch) -> None:
         shown.append(int(session.propose().items_B[0]))
     # What was ignored comes again once its rest is over; rejected items do not.
     assert shown[: REST + 1] == [*path_BM[2, 1 : REST + 1], path_BM[2, 0]]
+
+
+def test_the_last_offer_is_the_objective(sasrec: SASRec, batch: PlanBatch) -> None:
+    """Where it may not be shown any more, it is what the wrapped planner shows."""
+    planner = VanillaPlanner(sasrec)
+    wrapped, plain = Session(LastOfferPlanner(planner), batch), Session(planner, batch)
+    had = np.arange(len(plain)) < 3
+    for session in (wrapped, plain):
+        session.observe(np.where(had, batch.objectives_B, 0))
+    for slot in range(M):
+        found, expected = wrapped.propose().items_B, plain.propose().items_B
+        if slot == M - 1:
+            expected = np.where(had, expected, batch.objectives_B)
+        assert found.tolist() == expected.tolist()
+        had |= found == batch.objectives_B
+        for session in (wrapped, plain):
+            session.respond(found, np.full(len(plain), REJECTED, np.int8))
 
 
 def test_direct_gives_up_only_after_a_rejection(tiny: Dataset, batch: PlanBatch) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from influpath.data.ids import IdMap
-from influpath.planning.base import PlanBatch, Planner, Proposal, State
+from influpath.planning.base import Proposal
+from influpath.planning.wrapping import WrappingPlanner
 
 
-class LastOfferPlanner(Planner):
+class LastOfferPlanner(WrappingPlanner):
     """Shows what another planner shows, and the objective in the last slot where it may be shown.
 
     Args:
@@ -23,33 +23,11 @@ class LastOfferPlanner(Planner):
     """
 
     name = "last-offer"
-
-    def __init__(self, planner: Planner) -> None:
-        self.planner = planner
-        self.config = planner.config
-
-    @property
-    def items(self) -> IdMap:
-        """See ``Planner.items``."""
-        return self.planner.items
-
-    @property
-    def users(self) -> IdMap | None:
-        """See ``Planner.users``."""
-        return self.planner.users
-
-    @property
-    def label(self) -> str:
-        """See ``Planner.label``."""
-        return f"{self.planner.label}, objective last"
-
-    def start(self, batch: PlanBatch) -> State:
-        """See ``Planner.start``."""
-        return self.planner.start(batch)
+    mode = "objective last"
 
     def step(self, state: Any) -> Proposal:
         """See ``Planner.step``."""
-        proposal = self.planner.step(state)
+        proposal = super().step(state)
         if state.step < state.max_length:
             return proposal
         barred_B = state.barred_BI.numpy()[np.arange(len(state)), state.objectives_B - 1]

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from influpath.data.ids import IdMap
 from influpath.data.sequences import IntArray
-from influpath.planning.base import PlanBatch, Planner, Proposal, State
+from influpath.planning.base import PlanBatch, Proposal, State
+from influpath.planning.wrapping import WrappingPlanner
 
 
 @dataclass(eq=False)
@@ -35,7 +35,7 @@ class OpenLoopState(State):
         self.path_BM, self.scores_BM = self.path_BM[rows], self.scores_BM[rows]
 
 
-class OpenLoopPlanner(Planner):
+class OpenLoopPlanner(WrappingPlanner):
     """Shows the path that another planner makes at the start.
 
     Args:
@@ -43,25 +43,7 @@ class OpenLoopPlanner(Planner):
     """
 
     name = "open-loop"
-
-    def __init__(self, planner: Planner) -> None:
-        self.planner = planner
-        self.config = planner.config
-
-    @property
-    def items(self) -> IdMap:
-        """See ``Planner.items``."""
-        return self.planner.items
-
-    @property
-    def users(self) -> IdMap | None:
-        """See ``Planner.users``."""
-        return self.planner.users
-
-    @property
-    def label(self) -> str:
-        """See ``Planner.label``."""
-        return f"{self.planner.label}, open loop"
+    mode = "open loop"
 
     def start(self, batch: PlanBatch) -> OpenLoopState:
         """See ``Planner.start``: the whole path is made here.
