@@ -14,7 +14,11 @@ This package needs pytest; nothing else of influpath imports it.
 import pytest
 
 pytest.register_assert_rewrite(
-    "influpath.testing.recommender_conformance", "influpath.testing.planner_conformance"
+    "influpath.testing.recommender_conformance",
+    "influpath.testing.planner_case",
+    "influpath.testing.planner_paths",
+    "influpath.testing.planner_responses",
+    "influpath.testing.planner_steps",
 )
 
 from influpath.testing.planner_conformance import PlannerConformance  # noqa: E402
