@@ -24,14 +24,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from influpath.environment import hardware, versions
 from influpath.errors import ConfigError
 from influpath.evaluation import fixed_subset, judge_paths
 from influpath.evaluation.metrics import METRICS
 from influpath.experiments.closed_loop.config import combinations
 from influpath.experiments.closed_loop.correlations import FloatArray, rank_correlations
+from influpath.experiments.closed_loop.document import write_document
 from influpath.experiments.closed_loop.loop import ClosedLoop, Row, dials_text
-from influpath.files import write_json
 from influpath.recommenders.base import Recommender
 from influpath.simulation.outcomes import MEASURES, Outcomes
 from influpath.simulation.truth_judge import TruthJudge
@@ -127,10 +126,7 @@ class JudgesStudy:
                 for measure in LOOP:
                     values.setdefault((f"loop/{driver}", measure), []).append(measures[measure])
         stacked = {key: np.stack(columns, axis=1) for key, columns in values.items()}
-        document = {
-            "format": FORMAT,
-            "name": self.run.config.name,
-            "seed": self.run.config.seed,
+        found = {
             "headline": self.run.judge.name,
             "users": self.pairs.height,
             "points": [
@@ -139,14 +135,8 @@ class JudgesStudy:
             ],
             "correlations": correlations(stacked, self.run.config.seed),
             "settings": self.loop.settings.model_dump(mode="json"),
-            "evaluators": {m.name: round(m.history["best"], 6) for m in self.run.evaluators},
-            "versions": versions(),
-            "hardware": hardware(),
-            "seconds": round(time.monotonic() - began, 1),
         }
-        write_json(self.result_path, document)
-        logger.info("result: %s", self.result_path)
-        return document
+        return write_document(self.result_path, FORMAT, self.run, found, began)
 
 
 def means_of(values: Mapping[tuple[str, str], FloatArray], place: int) -> dict[str, Any]:

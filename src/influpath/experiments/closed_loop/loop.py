@@ -11,7 +11,6 @@ from typing import Any
 import polars as pl
 
 from influpath.data.simulated import SimulatedWorld
-from influpath.environment import hardware, versions
 from influpath.evaluation import fixed_subset
 from influpath.experiments.closed_loop.config import (
     Driver,
@@ -19,8 +18,8 @@ from influpath.experiments.closed_loop.config import (
     SimulateConfig,
     combinations,
 )
+from influpath.experiments.closed_loop.document import write_document
 from influpath.experiments.run import Run
-from influpath.files import write_json
 from influpath.planning.last_offer import LastOfferPlanner
 from influpath.planning.open_loop import OpenLoopPlanner
 from influpath.planning.parts import PlannerParts
@@ -255,10 +254,7 @@ class ClosedLoop:
                 "users": self.users(driver).name,
                 **outcomes.to_dict(run.config.seed, compared),
             }
-        document = {
-            "format": FORMAT,
-            "name": run.config.name,
-            "seed": run.config.seed,
+        found = {
             "settings": settings.model_dump(mode="json"),
             "data": {
                 "source": run.config.data.source,
@@ -269,14 +265,8 @@ class ClosedLoop:
             "drivers": drivers,
             "dials": self.dials,
             "choices": self.choices,
-            "evaluators": {m.name: round(m.history["best"], 6) for m in run.evaluators},
-            "versions": versions(),
-            "hardware": hardware(),
-            "seconds": round(time.monotonic() - began, 1),
         }
-        write_json(self.result_path, document)
-        logger.info("result: %s", self.result_path)
-        return document
+        return write_document(self.result_path, FORMAT, run, found, began)
 
 
 def progress_of(name: str, total: int) -> Callable[[int], None]:
