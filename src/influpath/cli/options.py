@@ -28,6 +28,10 @@ class Settings:
 ModelFolder = Annotated[
     Path, typer.Option("--model", metavar="DIR", help="Folder of a trained model.")
 ]
+HistoriesSource = Annotated[
+    str | None,
+    typer.Option("--data", metavar="SOURCE", help="Take histories and titles from a dataset."),
+]
 HistoriesFile = Annotated[
     Path | None,
     typer.Option(

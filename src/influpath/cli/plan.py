@@ -19,6 +19,7 @@ from influpath.cli.options import (
     DataDir,
     DataOption,
     HistoriesFile,
+    HistoriesSource,
     ItemColumn,
     ModelFolder,
     Preset,
@@ -65,10 +66,7 @@ def plan(
             "IRN model and rec2inf for another.",
         ),
     ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option("--data", metavar="SOURCE", help="Take histories and titles from a dataset."),
-    ] = None,
+    source: HistoriesSource = None,
     histories: HistoriesFile = None,
     pairs: Annotated[
         Path | None,
