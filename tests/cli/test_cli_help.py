@@ -34,6 +34,18 @@ def test_version() -> None:
     assert CliRunner().invoke(app, ["--version"]).stdout == f"influpath {__version__}\n"
 
 
+@pytest.mark.parametrize("options", [["--help"], ["plan", "--help"]])
+def test_the_module_is_the_command(options: list[str]) -> None:
+    module = [sys.executable, "-X", "importtime", "-m", "influpath", *options]
+    done = subprocess.run(module, capture_output=True, text=True, check=True)
+    script = [sys.executable, "-c", "from influpath.cli.main import main; main()", *options]
+    assert done.stdout == subprocess.run(script, capture_output=True, text=True).stdout
+    assert f"Usage: {' '.join(['influpath', *options[:-1]])} " in done.stdout
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "influpath.cli.main" in imported
+    assert not imported & {"torch", "polars", "scipy"}
+
+
 def test_help_does_not_wait_for_heavy_imports() -> None:
     code = (
         "import sys, influpath.cli.main; "

@@ -91,7 +91,8 @@ def start(
 def main() -> None:
     """Run the command line."""
     try:
-        app()
+        # Under this name however it was started, by `python -m influpath` too.
+        app(prog_name="influpath")
     finally:
         # The end is near: a second Ctrl-C could only disturb it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
