@@ -1,4 +1,7 @@
-"""Files of pairs, histories and paths, as the command line reads and writes them."""
+"""Files of pairs, histories and paths, as the command line reads and writes them.
+
+Shape suffixes: N rows of a log.
+"""
 
 import json
 import logging

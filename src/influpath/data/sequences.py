@@ -1,6 +1,6 @@
 """Item sequences of many users, stored flat: one array of values and one of offsets.
 
-Shape suffixes: R rows (sequences), N all values, W window width, K items.
+Shape suffixes: R rows (sequences), N all values, W window width.
 """
 
 from collections.abc import Iterable, Sequence

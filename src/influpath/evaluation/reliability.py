@@ -1,6 +1,6 @@
 """Whether predicted probabilities come true: calibration, discrimination, sharpness.
 
-Shape suffixes: P predictions, K bins.
+Shape suffixes: P predictions.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """IRN, the Influential Recommender Network (Zhu et al., ICDE 2023, section III-D).
 
-Shape suffixes: B batch, L window, D width, N supervised positions, R rows, I catalogue items.
+Shape suffixes: B batch, L window, D width, K candidates, R rows, I catalogue items.
 """
 
 from pathlib import Path

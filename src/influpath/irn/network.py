@@ -3,7 +3,8 @@
 The window has a fixed layout: pre-padded items, then the objective in the last position.  Positions
 therefore tell how many slots are left before the objective.
 
-Shape suffixes: B batch, Q query positions, L key positions, D width, H heads, E width of a head.
+Shape suffixes: B batch, Q query positions, L key positions, D width, H heads, E width of a head,
+K items whose output is asked for.
 """
 
 import torch

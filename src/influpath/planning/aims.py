@@ -6,7 +6,7 @@
 An objective with several members leads each user to the member that this user can reach best.  As
 users answer, that may be another one: ``Aim.choose`` says which, from what is known by then.
 
-Shape suffixes: P pairs or users, B users read at once, K members.
+Shape suffixes: P pairs or users, B users read at once, K members, I catalogue items.
 """
 
 import logging

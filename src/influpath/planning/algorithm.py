@@ -1,6 +1,8 @@
 """Algorithm 1 of the paper, once, for every planner and in batches.
 
 As printed the algorithm emits M + 1 items (``while |s_p| <= M``); here a path has at most M.
+
+Shape suffixes: B rows still planned.
 """
 
 from collections.abc import Mapping, Sequence

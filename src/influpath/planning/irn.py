@@ -10,7 +10,7 @@ The dial ``lookahead`` adds what the network, objective hidden, says one step ah
 probable the objective is after i, log p(i_t | s + i) - log p(i_t | s), for the likely items i.
 Guidance aims at the declared slot and so pays early on; the look-ahead sees sharper near the end.
 
-Shape suffixes: B rows, L window, D width, I catalogue items.
+Shape suffixes: B rows, L window, D width, K candidates, I catalogue items.
 """
 
 from collections.abc import Mapping

@@ -4,7 +4,7 @@ An offer in the last slot costs next to nothing, whoever makes it.  Beside plann
 themselves (IRN delivers there) this is the others' fair share of it: what is left of a difference
 is how ready users are for the objective.
 
-Shape suffixes: B rows.
+Shape suffixes: B rows, I catalogue items.
 """
 
 from typing import Any

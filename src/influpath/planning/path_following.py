@@ -7,7 +7,7 @@ rejected.
 The paper's Figure 3 counts the last history item as the first of the path; here a path starts with
 the item after it.
 
-Shape suffixes: B rows, M path items, V vertices (catalogue items + 1; vertex i is item i).
+Shape suffixes: B rows, M path items, I catalogue items, V vertices (I + 1; vertex i is item i).
 """
 
 from abc import abstractmethod

@@ -1,4 +1,7 @@
-"""The result of planning: influence paths as two frames."""
+"""The result of planning: influence paths as two frames.
+
+Shape suffixes: N path items.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,8 +4,8 @@ Each step has three sorts of reasons: the user may be expected to take it (accep
 objective more probable (gain), and it is like what came before or like the objective (shared genres
 or tags; nearest neighbours in the model's item embedding).  The judge has no part in it.
 
-Shape suffixes: P pairs, N path items, Q moments (a path of L items has L + 1), C moments of a
-chunk, I catalogue items, E item vector size.
+Shape suffixes: P pairs, N path items, Q moments (a path of L items has L + 1), C moments or items
+of a chunk, I catalogue items, K nearest ones, E item vector size.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """The one interface of every recommender: fit, recommend, log_probs, save, load.
 
 Shape suffixes: R rows (histories), I catalogue items (column c is item number c + 1), K list length
-or candidates.
+or candidates, C rows of one chunk.
 """
 
 from abc import ABC, abstractmethod

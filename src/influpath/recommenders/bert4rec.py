@@ -9,7 +9,8 @@ Departures from the original, each for a reason:
 
 Windows are pre-padded, so that the item to predict is always at the last position.
 
-Shape suffixes: B batch, L positions, D width, N supervised positions, R rows, I catalogue items.
+Shape suffixes: B batch, L positions, D width, N supervised positions, K items whose
+output is asked for.
 """
 
 from typing import ClassVar

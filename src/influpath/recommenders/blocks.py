@@ -1,7 +1,7 @@
 """Transformer parts shared by SASRec, BERT4Rec and IRN.
 
 Shape suffixes: B batch, Q queries, L positions, D width, H heads, E width of a head,
-N rows, C rows of one chunk, I catalogue items.
+F features, N rows, C rows of one chunk, I catalogue items.
 """
 
 import math

@@ -15,8 +15,8 @@ Departures from the original, each for a reason:
 - A user unknown to the model gets the mean user embedding.
 - Adam with clipped gradients and a cosine schedule instead of Adam at a constant rate.
 
-Shape suffixes: B windows, L image rows, T targets, D width, C = 2D width of the output layer,
-N supervised positions, R rows, K negatives, I catalogue items.
+Shape suffixes: B windows, L image rows, W the same and the targets, D width, C = 2D width of the
+output layer, N supervised positions, R rows, K negatives.
 """
 
 from typing import ClassVar, Literal

@@ -6,8 +6,8 @@ one more item mostly share their window, and a whole path is read in one pass wi
 figures that step-by-step prediction gives.  Every window begins with a start token, which is also
 how an empty history is served.  Pads come after every real item, where nothing sees them.
 
-Shape suffixes: B batch, L positions, D width, N supervised positions, R rows, K candidates,
-I catalogue items.
+Shape suffixes: B batch, L positions, Q those that are asked for, D width, R rows, C rows of one
+chunk, K candidates, I catalogue items.
 """
 
 from abc import abstractmethod

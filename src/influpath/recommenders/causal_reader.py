@@ -3,7 +3,7 @@
 Exact: the state after an item of a window does not depend on what follows.  A row whose window
 moves (beyond ``max_length`` items, every ``max_length // 4``) is read again from the new start.
 
-Shape suffixes: B rows, R some of the rows, K candidates, D width, I catalogue items.
+Shape suffixes: B rows, R some of the rows, K candidates, D width.
 """
 
 from abc import ABC, abstractmethod

@@ -20,8 +20,9 @@ Departures from the original, each for a reason:
 A state says all there is to say of a window, so that looking ahead through a candidate is one step
 of the recurrence.
 
-Shape suffixes: B batch, L positions, D width, H hidden units, K candidates or negatives,
-N supervised positions, G mini-batches of S positions.
+Shape suffixes: B batch, L positions, Q those that are asked for, D width, H hidden units,
+K candidates or negatives, R some of the rows, N supervised positions, G mini-batches of
+S positions.
 """
 
 from dataclasses import dataclass

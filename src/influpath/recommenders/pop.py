@@ -4,7 +4,7 @@ P(i) = (n_i + a) / (N + a I), with n_i the item's training interactions, N all o
 catalogue size and a the smoothing: additive, so that an item nobody has chosen yet is improbable,
 not impossible.
 
-Shape suffixes: R rows, I catalogue items.
+Shape suffixes: I catalogue items.
 """
 
 import time

@@ -1,6 +1,7 @@
 """Full-catalogue ranking with seen items left out: never sampled.
 
-Shape suffixes: R rows, I catalogue items (column c is item number c + 1).
+Shape suffixes: R rows, I catalogue items (column c is item number c + 1), C rows of one
+chunk.
 """
 
 import numpy as np

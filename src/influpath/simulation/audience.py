@@ -13,7 +13,7 @@ In a round a user, in this order,
 None of it depends on the planner but through what is shown, and chance is the same for all planners
 (``chance.py``).
 
-Shape suffixes: B users still there, I catalogue items.
+Shape suffixes: B users still there, R those who take something on their own, I catalogue items.
 """
 
 from dataclasses import dataclass

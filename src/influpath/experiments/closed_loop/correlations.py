@@ -1,6 +1,7 @@
 """Rank correlations between planners' means, with intervals from resampling users.
 
-Shape suffixes: P pairs (users), N points (planners with dials), R resamples.
+Shape suffixes: P pairs (users), N points (planners with dials), C couples of points,
+R resamples.
 """
 
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ users:
 A metric is as good as its ranking of the points is like the true one: Spearman's rho and Kendall's
 tau, with intervals from resampling users.
 
-Shape suffixes: N points, R resamples, K metrics.
+Shape suffixes: P pairs (users), N points.
 """
 
 import logging
