@@ -19,13 +19,10 @@ from influpath.experiments.examples import odds
 # Stands for the page's text colour while drawing, and is replaced by it afterwards.
 INK = "#010203"
 
-
 # Okabe-Ito, the colours that are told apart by (nearly) everyone; yellow is too pale for lines.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
-
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = COLORS
-
 
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -44,15 +41,11 @@ STYLE: Any = {
     "figure.constrained_layout.use": True,
 }
 
-
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-
 
 WIDTH = 5.0
 
-
 Align = Literal["start", "arrival"]
-
 
 # A mean with the ends of its interval.
 Interval = tuple[float, float | None, float | None]
@@ -73,8 +66,6 @@ LOOKS = {
     "oracle": Look(INK, "^", ":"),
     "direct": Look(PURPLE, "v", "-"),
 }
-
-
 FURTHER = [Look(ORANGE, "P", "--"), Look(SKY, "X", "-."), Look(PURPLE, "<", ":")]
 
 

@@ -167,7 +167,7 @@ def correlations(figure: Any, found: Mapping[str, Any], headline: str) -> None:
         "acceptance": "rank by what is accepted",
     }
     sources = [source for source in found["arrived"] if not source.startswith("loop/")]
-    styles = looks([f"{source}" for source in sources])
+    styles = looks(sources)
     panels = figure.subplots(1, len(targets), sharey=True)
     rows = [*SHOWN, *(f"loop: {measure}" for measure in ("arrived", "left", "acceptance"))]
     for axes, (target, title) in zip(panels, targets.items(), strict=True):

@@ -136,13 +136,6 @@ def judges_words(document: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def best_of(found: Mapping[str, Any], source: str) -> tuple[str, Mapping[str, Any]]:
-    """Return the metric of a judge that ranks best, with its rho."""
-    known = {m: row["rho"] for m, row in found[source].items() if row["rho"]["value"] is not None}
-    metric = max(known, key=lambda name: known[name]["value"])
-    return metric, known[metric]
-
-
 def correlation(row: Mapping[str, Any]) -> str:
     """Return a correlation with its interval; "" where it is undefined."""
     if row["value"] is None:
