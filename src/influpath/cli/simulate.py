@@ -51,7 +51,7 @@ def simulate(
     from influpath.experiments.closed_loop.figures import draw_loop
     from influpath.experiments.closed_loop.words import verdicts
 
-    loop = open_loop(context, dataset, users, results, data_dir, runs_dir)
+    loop = closed_loop(context, dataset, users, results, data_dir, runs_dir)
     with log_to_file(loop.run.workspace.root / "simulate.log"):
         document = loop.write()
         draw_loop(document, loop.result_path.with_suffix(""))
@@ -82,7 +82,7 @@ def judges(
     from influpath.experiments.closed_loop.figures import draw_judges
     from influpath.experiments.closed_loop.judges import JudgesStudy
 
-    loop = open_loop(context, dataset, None, results, data_dir, runs_dir)
+    loop = closed_loop(context, dataset, None, results, data_dir, runs_dir)
     study = JudgesStudy(loop, users)
     with log_to_file(loop.run.workspace.root / "simulate.log"):
         document = study.write()
@@ -93,7 +93,7 @@ def judges(
     typer.echo(f"figure: {study.result_path.with_suffix('.svg')}")
 
 
-def open_loop(
+def closed_loop(
     context: typer.Context,
     dataset: str,
     users: int | None,

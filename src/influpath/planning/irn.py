@@ -237,7 +237,7 @@ class IRNPlanner(ModelPlanner[IRNDials]):
             wanted = pushed or self.needs_alone(state.max_length)
             return self.base.log_probs(state.known, state.users_B) if wanted else None
         if pushed and len(state.passes) == 1:
-            # Guidance is another now.
+            # At another guidance than 1 it is needed from now on.
             state.passes.append(Pass.of(len(state), shown=False))
         if len(state.passes) == 1:
             return None

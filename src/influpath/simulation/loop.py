@@ -86,20 +86,20 @@ def simulate(
 def run_batch(session: Session, audience: Audience, record: "Record") -> None:
     """Run the loop until every user has arrived, left or had all rounds."""
     first_BI = audience.users.log_probs().clone()
-    left = np.arange(len(audience))
+    there = np.arange(len(audience))
     for number in range(1, audience.config.rounds + 1):
         items_B = session.propose().items_B
         push_B = session.state.push_B
         answers = audience.show(items_B)
         shift_B = jensen_shannon(first_BI, audience.users.log_probs())
-        record.add(left, number, items_B, push_B, answers, shift_B)
+        record.add(there, number, items_B, push_B, answers, shift_B)
         going_on = np.flatnonzero(~answers.over_B)
         if not len(going_on):
             break
         session.respond(items_B, answers.responses_B)
         session.observe(answers.events_B)
-        if len(going_on) < len(left):
-            left = left[going_on]
+        if len(going_on) < len(there):
+            there = there[going_on]
             session.keep(going_on)
             audience.keep(going_on)
             first_BI = first_BI[torch.from_numpy(going_on)]
@@ -125,18 +125,18 @@ class Record:
 
     def add(
         self,
-        left: IntArray,
+        there: IntArray,
         number: int,
         items_B: IntArray,
         push_B: FloatArray,
         answers: Answers,
         shift_B: Tensor,
     ) -> None:
-        """Add one round of the users that are left."""
+        """Add one round of the users still there, by their places in ``rows``."""
         self.columns.append(
             {
-                "place": self.rows[left],
-                "round": np.full(len(left), number, dtype=np.int16),
+                "place": self.rows[there],
+                "round": np.full(len(there), number, dtype=np.int16),
                 "item": items_B,
                 "response": answers.responses_B.astype(np.int64),
                 "acceptance": answers.acceptance_B.astype(np.float32),
@@ -145,9 +145,9 @@ class Record:
                 "shift": shift_B.numpy(),
             }
         )
-        self.ends[left[answers.arrived_B]] = ARRIVED
-        self.ends[left[answers.alone_B]] = ALONE
-        self.ends[left[answers.left_B]] = LEFT
+        self.ends[there[answers.arrived_B]] = ARRIVED
+        self.ends[there[answers.alone_B]] = ALONE
+        self.ends[there[answers.left_B]] = LEFT
 
 
 def frame_of(records: list[Record], pair_ids: IntArray, users: UserModel) -> pl.DataFrame:
