@@ -211,7 +211,7 @@ def curve_rows(
             numbers = {
                 key: None if value is None or not np.isfinite(value) else round(value, 5)
                 for key, value in row.items()
-                if key not in ("quantity",)
+                if key != "quantity"
             }
             rows.append({"planner": label, "align": align, "quantity": row["quantity"], **numbers})
     return rows
