@@ -25,6 +25,7 @@ class ServerSettings(FrozenConfig):
         loaded: Bundles that are held in memory at once.
         workers: Processes that plan.
         threads: Threads of each.
+        max_waiting: Requests at work at once; more are turned away (503).
         secure_cookie: Whether the page's cookie is sent over HTTPS only.
     """
 
@@ -42,4 +43,5 @@ class ServerSettings(FrozenConfig):
     loaded: int = Field(default=3, ge=1, le=100)
     workers: int = Field(default=2, ge=1, le=64)
     threads: int = Field(default=1, ge=1, le=64)
+    max_waiting: int = Field(default=2_000, ge=1)
     secure_cookie: bool = False
