@@ -1,1 +1,1 @@
-"""The HTTP interface: authentication, limits, metrics and one route for each thing the service does."""
+"""The HTTP interface: authentication, limits, metrics, and the routes."""

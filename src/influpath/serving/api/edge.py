@@ -77,7 +77,9 @@ class Edge:
         self.waiting += 1
         try:
             if self.waiting > self.max_waiting:
-                raise HTTPException(503, "The service is too busy; try again.", {"Retry-After": "1"})
+                raise HTTPException(
+                    503, "The service is too busy; try again.", {"Retry-After": "1"}
+                )
             _keep_slashes(scope)
             await self.app(scope, bounded(scope, receive, self.max_body), sent)
         except HTTPException as cause:

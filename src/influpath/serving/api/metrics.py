@@ -80,9 +80,7 @@ class Metrics:
         for event, result in zip(asked.events, answer.results, strict=True):
             self._events.labels(event.kind, result.status).inc()
 
-    def timed(
-        self, name: str, function: Callable[Asked, Answered]
-    ) -> Callable[Asked, Answered]:
+    def timed(self, name: str, function: Callable[Asked, Answered]) -> Callable[Asked, Answered]:
         """Return a function of the engine that is timed under a name."""
         histogram = self._engine.labels(name)
 

@@ -6,7 +6,14 @@ from starlette.responses import Response
 from influpath.serving import schemas
 from influpath.serving.api.parts import answer
 from influpath.serving.api.routes.guarded import declare, guarded_router
-from influpath.serving.api.routes.places import After, CampaignFilter, Entries, Found, Search, UserFilter
+from influpath.serving.api.routes.places import (
+    After,
+    CampaignFilter,
+    Entries,
+    Found,
+    Search,
+    UserFilter,
+)
 from influpath.serving.campaigns.service import Service
 
 router = guarded_router("records")

@@ -38,9 +38,7 @@ async def opt_out_user(request: Request, user_id: UserId, body: schemas.OptOutIn
 
 
 @declare(router, "PUT", "/users/{user_id}/exclusions", "service", schemas.User, 404, 409)
-async def exclude_for_user(
-    request: Request, user_id: UserId, body: schemas.Exclusions
-) -> Response:
+async def exclude_for_user(request: Request, user_id: UserId, body: schemas.Exclusions) -> Response:
     """Set what a user never wants to see, in place of what was set before."""
     return await answer(request, Service.exclude, user_id, body)
 
