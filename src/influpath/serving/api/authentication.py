@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -26,6 +26,8 @@ KEY = re.compile(r"ip_[A-Za-z0-9]{1,40}_[A-Za-z0-9_-]{43}")
 # A revoked or expired key works at most this much longer.
 SECONDS_REMEMBERED = 5.0
 KEYS_REMEMBERED = 10_000
+# Threads that ask the database whose keys are; so many wrong keys keep nobody else waiting.
+LOOKUPS = 2
 # Requests with a wrong key that one address may make per second, and at once.
 WRONG_KEYS = (10.0, 100)
 REFUSED = (
@@ -55,6 +57,7 @@ class Authentication:
         self.clock = clock
         self.rate = RateLimit(settings.rate, settings.burst, clock=clock)
         self.wrong = RateLimit(*WRONG_KEYS, clock=clock)
+        self._threads = CapacityLimiter(LOOKUPS)
         # By digest, so that a dump of the memory shows no key of somebody who is gone.
         self._known: OrderedDict[bytes, Known] = OrderedDict()
 
@@ -92,7 +95,7 @@ class Authentication:
         if known is None and (wait := self.wrong.wait(address)):
             raise too_many(wait)
         until = self.clock() + SECONDS_REMEMBERED
-        caller = await to_thread.run_sync(self.find, key) if KEY.fullmatch(key) else None
+        caller = await self._found(key)
         if caller is None:
             self._known.pop(digest, None)
             self.wrong.take(address)
@@ -101,6 +104,11 @@ class Authentication:
         if len(self._known) > KEYS_REMEMBERED:
             self._known.popitem(last=False)
         return caller
+
+    async def _found(self, key: str) -> Caller | None:
+        if not KEY.fullmatch(key):
+            return None
+        return await to_thread.run_sync(self.find, key, limiter=self._threads)
 
 
 @dataclass(frozen=True)

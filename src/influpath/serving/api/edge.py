@@ -10,6 +10,7 @@ import re
 import secrets
 import time
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -77,9 +78,7 @@ class Edge:
         self.waiting += 1
         try:
             if self.waiting > self.max_waiting:
-                raise HTTPException(
-                    503, "The service is too busy; try again.", {"Retry-After": "1"}
-                )
+                raise HTTPException(503, "Too many requests wait; try again.", {"Retry-After": "1"})
             _keep_slashes(scope)
             await self.app(scope, bounded(scope, receive, self.max_body), sent)
         except HTTPException as cause:
@@ -117,7 +116,7 @@ class Edge:
 
 
 def _request_id(scope: Scope) -> bytes:
-    """Return the id that a proxy in front gave the request, if it is a harmless one, or a new one."""
+    """Return the id that a proxy gave the request, if it is a harmless one, or a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             return bytes(value)
@@ -137,6 +136,4 @@ def _keep_slashes(scope: Scope) -> None:
     """Keep encoded slashes of an address apart from those that separate its parts."""
     raw = scope.get("raw_path") or b""
     if b"%2f" in raw.lower():
-        from urllib.parse import unquote
-
         scope["path"] = unquote(ENCODED_SLASH.sub("%EF%B7%90", raw.decode("ascii", "replace")))

@@ -32,7 +32,7 @@ STATUS: Mapping[type[InfluPathError], int] = {
 WORDS: Mapping[int, str] = {
     404: "There is nothing at this address; GET /openapi.json lists what there is.",
     405: "This address does not take that method; GET /openapi.json lists what there is.",
-    500: "Something went wrong here; the log has the details under the X-Request-Id of this answer.",
+    500: "Something went wrong; the log of the service says what, under this X-Request-Id.",
 }
 # More than this of what is wrong with a body helps nobody.
 MOST_CLAUSES = 3

@@ -85,10 +85,9 @@ def guarded_router(tag: str) -> APIRouter:
     return APIRouter(prefix="/v1", tags=[tag], route_class=Guarded)
 
 
-def problems(*more: int, body: bool) -> dict[int | str, dict[str, Any]]:
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the errors of an operation, for its documentation."""
-    statuses = sorted({*ALWAYS, *more, *(WITH_BODY if body else ())})
-    return {each: {"model": Problem, "description": PROBLEMS[each]} for each in statuses}
+    return {each: {"model": Problem, "description": PROBLEMS[each]} for each in sorted(statuses)}
 
 
 def declare(
@@ -115,6 +114,7 @@ def declare(
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        takes_body = "body" in function.__annotations__
         router.add_api_route(
             path,
             function,
@@ -123,7 +123,7 @@ def declare(
             status_code=status,
             operation_id=function.__name__,
             summary=(function.__doc__ or "").partition("\n")[0].rstrip("."),
-            responses=problems(*errors, body=method in ("POST", "PUT", "PATCH")),
+            responses=problems(*errors, *ALWAYS, *(WITH_BODY if takes_body else ())),
             openapi_extra={"x-role": role},
             **settings,
         )

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from influpath.config import FrozenConfig
 from influpath.serving.api.authentication import COOKIE, demand_page
 from influpath.serving.api.parts import parts_of
-from influpath.serving.api.routes.guarded import JsonRoute, problems
+from influpath.serving.api.routes.guarded import ALWAYS, WITH_BODY, JsonRoute, problems
 from influpath.serving.schemas import Role
 
 router = APIRouter(tags=["page"], route_class=JsonRoute)
@@ -31,7 +31,10 @@ class SignedIn(FrozenConfig):
 
 
 @router.post(
-    "/login", response_model=SignedIn, operation_id="log_in", responses=problems(body=True)
+    "/login",
+    response_model=SignedIn,
+    operation_id="log_in",
+    responses=problems(*ALWAYS, *WITH_BODY),
 )
 async def log_in(request: Request, body: KeyIn) -> Response:
     """Put a key into the page's cookie; needs the header `X-Influpath: page`."""
@@ -55,7 +58,7 @@ async def log_in(request: Request, body: KeyIn) -> Response:
     "/logout",
     status_code=204,
     operation_id="log_out",
-    responses={each: problems(body=False)[each] for each in (403, 500)},
+    responses=problems(403, 500),
 )
 async def log_out(request: Request) -> Response:
     """Take the key out of the page's cookie; needs the header `X-Influpath: page`."""
