@@ -6,6 +6,8 @@ from pydantic import Field
 
 from influpath.config import FrozenConfig
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+
 
 class ServerSettings(FrozenConfig):
     """Everything that is set when the service starts.
@@ -45,3 +47,11 @@ class ServerSettings(FrozenConfig):
     threads: int = Field(default=1, ge=1, le=64)
     max_waiting: int = Field(default=2_000, ge=1)
     secure_cookie: bool = False
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a Host header, or an address to bind to, names this machine itself."""
+    if host.lower() in LOOPBACK:
+        return True
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    return name.lower() in LOOPBACK

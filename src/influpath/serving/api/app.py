@@ -1,8 +1,7 @@
 """The application: the service behind HTTP, with everything that holds for all requests."""
 
 import importlib.util
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from fastapi import FastAPI
 
@@ -44,7 +43,6 @@ def create_app(
     settings: ServerSettings,
     find_key: Callable[[str], Caller | None],
     metrics: Metrics | None = None,
-    closing: Callable[[], None] | None = None,
 ) -> FastAPI:
     """Return the application.
 
@@ -53,15 +51,7 @@ def create_app(
         settings: Limits, and whether a key is needed.
         find_key: Returns whose key it is, or None.
         metrics: Where the service's engine counts already; new ones by default.
-        closing: Called when the application stops.
     """
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        if closing is not None:
-            closing()
-
     metrics = metrics or Metrics()
     app = FastAPI(
         title="influpath",
@@ -70,7 +60,6 @@ def create_app(
         # Their pages load scripts from elsewhere; see documentation.py.
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
     )
     app.state.parts = Parts(service, settings, metrics, Authentication(settings, find_key))
     app.add_middleware(
