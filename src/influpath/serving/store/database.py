@@ -128,6 +128,8 @@ def _set_up_sqlite(connection: Any, _: Any) -> None:
         # What was acknowledged survives a power cut, too.
         "synchronous=FULL",
         "foreign_keys=ON",
+        # What was deleted is overwritten.
+        "secure_delete=ON",
         f"busy_timeout={BUSY * 1000}",
     ):
         connection.execute(f"PRAGMA {pragma}")

@@ -1,5 +1,5 @@
 """The tables.  Everything belongs to a tenant; a user's own id is in ``users`` (and in the
-audiences that name it), everywhere else stands the number of that row.
+audiences that name it), everywhere else stands the number of that row, ``user_ref``.
 
 What happens to a user is numbered by ``users.turn``, which counts up with every change: proposals
 and events carry the turn in which they came, so a journey can be lived through again in order, and
@@ -7,7 +7,6 @@ who decides something checks that the turn is still the one that was read.
 """
 
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -73,7 +72,7 @@ def tenant() -> Column[str]:
 
 def user() -> Column[int]:
     """Return the column that says which user a row is about; it goes with the user."""
-    return Column("user", Number, ForeignKey("users.id", ondelete="CASCADE"), nullable=False)
+    return Column("user_ref", Number, ForeignKey("users.id", ondelete="CASCADE"), nullable=False)
 
 
 tenants = Table(
@@ -99,7 +98,7 @@ keys = Table(
     Column("created_at", Utc, nullable=False),
     Column("expires_at", Utc),
     Column("revoked_at", Utc),
-    UniqueConstraint("tenant_id", "name"),
+    Index(None, "tenant_id"),
 )
 
 models = Table(
@@ -130,11 +129,11 @@ campaigns = Table(
     Column("id", KEY, primary_key=True),
     tenant(),
     Column("status", String(10), nullable=False),
-    # Those of ``CampaignIn`` that decide nothing in a query are in ``terms``.
+    # A ``CampaignIn`` but for the users that its audience names: they are in ``audiences``.
     Column("terms", JSON, nullable=False),
+    Column("named", Boolean, nullable=False),
     Column("objective_words", Text, nullable=False),
     Column("created_at", Utc, nullable=False),
-    Column("ends_at", Utc),
     Column("ended_at", Utc),
     Index(None, "tenant_id", "status"),
 )
@@ -186,7 +185,7 @@ goals = Table(
     Column("objective_words", Text, nullable=False),
     Column("horizon", Integer, nullable=False),
     Column("created_at", Utc, nullable=False),
-    Index(None, "user"),
+    Index(None, "user_ref"),
 )
 
 # A user on the way to the objective of a campaign or of an own goal; also those of the hold-out,
@@ -212,7 +211,7 @@ journeys = Table(
     Column("ended_at", Utc),
     # Kept also of journeys that had ended before.
     Column("arrived_at", Utc),
-    UniqueConstraint("user", "campaign_id"),
+    UniqueConstraint("user_ref", "campaign_id"),
     UniqueConstraint("goal_id"),
     Index(None, "campaign_id", "status"),
     Index(None, "tenant_id", "version", "status"),
@@ -242,15 +241,15 @@ proposals = Table(
     Column("version", String(100), nullable=False),
     Column("created_at", Utc, nullable=False),
     Column("closed_at", Utc),
-    # accepted, rejected or ignored
+    # accepted, rejected or ignored: what the platform said, also of one that was closed before.
     Column("answer", String(10)),
-    Index(None, "user", "turn"),
+    Index(None, "user_ref", "turn"),
     Index(None, "journey_id"),
     Index(None, "campaign_id"),
     # Two calls of ``next`` at once: one of them proposes, the other reads what was proposed.
     Index(
         "uq_proposals_open",
-        "user",
+        "user_ref",
         unique=True,
         sqlite_where=text("status = 'open'"),
         postgresql_where=text("status = 'open'"),
@@ -261,7 +260,8 @@ events = Table(
     "events",
     metadata,
     tenant(),
-    Column("event_id", String(200), nullable=False),
+    # The platform's; none where the service itself records that an answer never came.
+    Column("event_id", String(200)),
     user(),
     Column("turn", Number, nullable=False),
     Column("kind", String(10), nullable=False),
@@ -273,7 +273,7 @@ events = Table(
     Column("at", Utc),
     Column("recorded_at", Utc, nullable=False),
     UniqueConstraint("tenant_id", "event_id"),
-    Index(None, "user", "turn"),
+    Index(None, "user_ref", "turn"),
     Index(None, "proposal_id"),
     Index(None, "journey_id"),
 )
@@ -296,5 +296,3 @@ audit = Table(
     Index(None, "campaign_id", "number"),
     sqlite_autoincrement=True,
 )
-
-Row = dict[str, Any]
