@@ -1,0 +1,147 @@
+"""A database, SQLite or PostgreSQL, behind two doors: one to read, one to write."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from influpath.errors import ConfigError
+from influpath.serving.errors import NotReadyError
+
+# Seconds that a writer waits for another process.
+BUSY = 30
+# Connections: as many as the service has threads.
+POOL = 40
+
+
+class Database:
+    """A database; ``reading`` and ``writing`` are transactions.
+
+    Args:
+        url: As SQLAlchemy writes it: ``sqlite:///file.db``, ``postgresql+psycopg://...``.
+
+    Raises:
+        ConfigError: It is no such URL, or its driver is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = parse(url)
+        self.engine = make_engine(self.url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        # SQLite has one writer at a time.  Threads of one process queue here, in turn and at once
+        # awake, not in SQLite's own busy wait, which sleeps longer the longer it waits.
+        self._writer: Any = threading.Lock() if self.is_sqlite else nullcontext()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Yield a connection to read from, in one transaction."""
+        with self._reached(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Yield a connection to write to; what was written is on disk when the block is left."""
+        with self._reached(), self._writer, self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.execution_options(writes=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as cause:
+            raise NotReadyError(
+                f"the database {self.url.render_as_string()} does not answer "
+                f"({first_line(cause)}); try again."
+            ) from cause
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def parse(url: str) -> URL:
+    """Read a URL; plain ``postgresql://`` means psycopg 3.
+
+    Raises:
+        ConfigError: It is none, or of another kind of database.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigError(
+            "database: give a URL such as sqlite:///influpath.db or "
+            "postgresql://user:password@host/name."
+        ) from None
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
+        raise ConfigError(
+            f"database: {parsed.drivername!r} is not supported; use sqlite or postgresql."
+        )
+    if parsed.drivername.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
+        raise ConfigError("database: SQLite needs a file, as in sqlite:///influpath.db.")
+    return parsed
+
+
+def make_engine(url: URL) -> Engine:
+    """Return SQLAlchemy's engine for a database.
+
+    Raises:
+        ConfigError: Its driver is not installed, or the folder of its file is missing.
+    """
+    if not url.drivername.startswith("sqlite"):
+        try:
+            return create_engine(url, pool_size=POOL, max_overflow=0, pool_pre_ping=True)
+        except ModuleNotFoundError as cause:
+            raise ConfigError(
+                f"database: PostgreSQL needs {cause.name!r}; "
+                "install it with: pip install 'influpath[postgres]'."
+            ) from None
+    folder = Path(url.database or "").absolute().parent
+    if not folder.is_dir():
+        raise ConfigError(f"database: there is no folder {folder}; make it, or name another file.")
+    engine = create_engine(url, pool_size=POOL, max_overflow=0, connect_args={"timeout": BUSY})
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _: Any) -> None:
+    # Transactions begin where SQLAlchemy says so, see below.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        # What was acknowledged survives a power cut, too.
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        # What was deleted is overwritten.
+        "secure_delete=ON",
+        f"busy_timeout={BUSY * 1000}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes the lock at once: one that began as a reader could not wait for it.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def first_line(error: Exception) -> str:
+    """Return what a database said, without the statement."""
+    said = str(getattr(error, "orig", error)).strip()
+    return said.splitlines()[0] if said else type(error).__name__
