@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TypeVar
 
 import anyio
 from anyio import CapacityLimiter, to_thread
@@ -17,7 +17,6 @@ from influpath.serving.campaigns.caller import Caller
 from influpath.serving.campaigns.service import Service
 from influpath.serving.settings import ServerSettings
 
-Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 # The service works in threads, for it waits for the database and the engine.  What may take seconds
@@ -64,37 +63,20 @@ async def in_thread(parts: Parts, work: Callable[[], Result], slow: bool = False
 
 
 async def answer(
-    request: Request,
-    method: Callable[Concatenate[Service, Caller, Given], Result],
-    *args: Given.args,
-    **kwargs: Given.kwargs,
+    request: Request, ask: Callable[[Service, Caller], object], slow: bool = False
 ) -> Response:
-    """Call the service for whoever sent a guarded request, and answer with what it returns."""
-    return await _answer(request, method, args, kwargs)
+    """Answer a guarded request with what the service says.
 
-
-async def answer_slowly(
-    request: Request,
-    method: Callable[Concatenate[Service, Caller, Given], Result],
-    *args: Given.args,
-    **kwargs: Given.kwargs,
-) -> Response:
-    """Do what ``answer`` does, for methods that may take seconds."""
-    return await _answer(request, method, args, kwargs, slow=True)
-
-
-async def _answer(
-    request: Request,
-    method: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    slow: bool = False,
-) -> Response:
+    Args:
+        request: From whom.
+        ask: Asks the service, for the caller; runs in a thread.
+        slow: Whether it may take seconds.
+    """
     parts = parts_of(request)
 
     def work() -> bytes:
         # The models that come back were validated when they were made.
-        return to_json(method(parts.service, request.state.caller, *args, **kwargs))
+        return to_json(ask(parts.service, request.state.caller))
 
     content = await in_thread(parts, work, slow)
     status = getattr(request.scope["route"], "status_code", None) or 200

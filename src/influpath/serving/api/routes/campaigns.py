@@ -4,10 +4,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from influpath.serving import schemas
-from influpath.serving.api.parts import answer, answer_slowly
+from influpath.serving.api.parts import answer
 from influpath.serving.api.routes.guarded import declare, guarded_router
 from influpath.serving.api.routes.places import CampaignId
-from influpath.serving.campaigns.service import Service
 
 router = guarded_router("campaigns")
 
@@ -17,7 +16,7 @@ async def list_campaigns(
     request: Request, status: schemas.CampaignStatus | None = None
 ) -> Response:
     """List campaigns, the newest first."""
-    return await answer(request, Service.campaigns, status)
+    return await answer(request, lambda service, who: service.campaigns(who, status))
 
 
 @declare(router, "POST", "/campaigns", "admin", schemas.Campaign, 404, 409, status=201)
@@ -26,13 +25,13 @@ async def create_campaign(request: Request, body: schemas.CampaignIn) -> Respons
 
     It runs from its start on, for everyone in its audience who is not in the hold-out.
     """
-    return await answer(request, Service.create_campaign, body)
+    return await answer(request, lambda service, who: service.create_campaign(who, body))
 
 
 @declare(router, "GET", "/campaigns/{campaign_id}", "viewer", schemas.Campaign, 404)
 async def get_campaign(request: Request, campaign_id: CampaignId) -> Response:
     """Look at a campaign."""
-    return await answer(request, Service.campaign, campaign_id)
+    return await answer(request, lambda service, who: service.campaign(who, campaign_id))
 
 
 @declare(router, "PATCH", "/campaigns/{campaign_id}", "admin", schemas.Campaign, 404, 409)
@@ -43,7 +42,9 @@ async def change_campaign(
 
     What is not given stays as it is.
     """
-    return await answer(request, Service.change_campaign, campaign_id, body)
+    return await answer(
+        request, lambda service, who: service.change_campaign(who, campaign_id, body)
+    )
 
 
 @declare(router, "GET", "/campaigns/{campaign_id}/report", "viewer", schemas.CampaignReport, 404)
@@ -52,4 +53,4 @@ async def report_campaign(request: Request, campaign_id: CampaignId) -> Response
 
     The intervals hold however often one looks.
     """
-    return await answer_slowly(request, Service.report, campaign_id)
+    return await answer(request, lambda service, who: service.report(who, campaign_id), slow=True)

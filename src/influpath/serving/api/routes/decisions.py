@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from influpath.serving import schemas
-from influpath.serving.api.parts import answer, answer_slowly, parts_of
+from influpath.serving.api.parts import answer, parts_of
 from influpath.serving.api.routes.guarded import declare, guarded_router
 from influpath.serving.campaigns.caller import Caller
 from influpath.serving.campaigns.service import Service
@@ -52,10 +52,10 @@ async def plan_path(request: Request, body: schemas.PlanIn) -> Response:
 
     Nothing is recorded.  With `answered` it goes on from what was shown so far.
     """
-    return await answer_slowly(request, Service.plan, body)
+    return await answer(request, lambda service, who: service.plan(who, body), slow=True)
 
 
 @declare(router, "POST", "/audience", "viewer", schemas.AudienceOut, 404)
 async def find_audience(request: Request, body: schemas.AudienceIn) -> Response:
     """Find who can be led to an objective, the most feasible first."""
-    return await answer_slowly(request, Service.audience, body)
+    return await answer(request, lambda service, who: service.audience(who, body), slow=True)

@@ -4,10 +4,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from influpath.serving import schemas
-from influpath.serving.api.parts import answer, answer_slowly
+from influpath.serving.api.parts import answer
 from influpath.serving.api.routes.guarded import declare, guarded_router
 from influpath.serving.api.routes.places import Version
-from influpath.serving.campaigns.service import Service
 
 router = guarded_router("models")
 
@@ -15,7 +14,7 @@ router = guarded_router("models")
 @declare(router, "GET", "/models", "viewer", list[schemas.Model])
 async def list_models(request: Request) -> Response:
     """List versions of the model, the newest first."""
-    return await answer(request, Service.models)
+    return await answer(request, lambda service, who: service.models(who))
 
 
 @declare(router, "POST", "/models", "admin", schemas.Model, 404, 409, status=201)
@@ -24,13 +23,13 @@ async def register_model(request: Request, body: schemas.ModelIn) -> Response:
 
     It is checked and loaded; the first one becomes active.
     """
-    return await answer_slowly(request, Service.register_model, body)
+    return await answer(request, lambda service, who: service.register_model(who, body), slow=True)
 
 
 @declare(router, "POST", "/models/roll-back", "admin", schemas.Model, 409)
 async def roll_back_model(request: Request) -> Response:
     """Make the version active again that was before."""
-    return await answer_slowly(request, Service.roll_back)
+    return await answer(request, lambda service, who: service.roll_back(who), slow=True)
 
 
 @declare(router, "POST", "/models/{version}/activate", "admin", schemas.Model, 404, 409)
@@ -39,4 +38,6 @@ async def activate_model(request: Request, version: Version) -> Response:
 
     Journeys that have begun keep theirs to their end.
     """
-    return await answer_slowly(request, Service.activate_model, version)
+    return await answer(
+        request, lambda service, who: service.activate_model(who, version), slow=True
+    )

@@ -14,7 +14,6 @@ from influpath.serving.api.routes.places import (
     Search,
     UserFilter,
 )
-from influpath.serving.campaigns.service import Service
 
 router = guarded_router("records")
 
@@ -28,34 +27,36 @@ async def audit(
     campaign_id: CampaignFilter = None,
 ) -> Response:
     """Read the audit log, oldest entries first."""
-    return await answer(request, Service.audit, after, limit, user_id, campaign_id)
+    return await answer(
+        request, lambda service, who: service.audit(who, after, limit, user_id, campaign_id)
+    )
 
 
 @declare(router, "GET", "/exclusions", "viewer", schemas.Exclusions)
 async def get_exclusions(request: Request) -> Response:
     """See what nobody is ever shown."""
-    return await answer(request, Service.exclusions)
+    return await answer(request, lambda service, who: service.exclusions(who))
 
 
 @declare(router, "PUT", "/exclusions", "admin", schemas.Exclusions, 409)
 async def set_exclusions(request: Request, body: schemas.Exclusions) -> Response:
     """Set what nobody is ever shown, in place of what was set before."""
-    return await answer(request, Service.set_exclusions, body)
+    return await answer(request, lambda service, who: service.set_exclusions(who, body))
 
 
 @declare(router, "GET", "/items", "viewer", schemas.Page)
 async def search_items(request: Request, q: Search = "", limit: Found = 20) -> Response:
     """Search items by title or id."""
-    return await answer(request, Service.search_items, q, limit)
+    return await answer(request, lambda service, who: service.search_items(who, q, limit))
 
 
 @declare(router, "GET", "/users", "viewer", schemas.Page)
 async def search_users(request: Request, q: Search = "", limit: Found = 20) -> Response:
     """Search users of the model's data by id."""
-    return await answer(request, Service.search_users, q, limit)
+    return await answer(request, lambda service, who: service.search_users(who, q, limit))
 
 
 @declare(router, "GET", "/categories", "viewer", list[str])
 async def list_categories(request: Request) -> Response:
     """List the categories of the catalogue."""
-    return await answer(request, Service.categories)
+    return await answer(request, lambda service, who: service.categories(who))

@@ -19,7 +19,7 @@ PAGE = 1_000
 @declare(router, "GET", "/users/{user_id}", "viewer", schemas.User, 404)
 async def get_user(request: Request, user_id: UserId) -> Response:
     """See what the service knows of a user."""
-    return await answer(request, Service.user, user_id)
+    return await answer(request, lambda service, who: service.user(who, user_id))
 
 
 @declare(router, "DELETE", "/users/{user_id}", "service", schemas.Deleted, 404, 409)
@@ -28,31 +28,31 @@ async def delete_user(request: Request, user_id: UserId) -> Response:
 
     The audit log keeps what was done, with nothing that leads to the user.
     """
-    return await answer(request, Service.delete_user, user_id)
+    return await answer(request, lambda service, who: service.delete_user(who, user_id))
 
 
 @declare(router, "PUT", "/users/{user_id}/opt-out", "service", schemas.User, 404, 409)
 async def opt_out_user(request: Request, user_id: UserId, body: schemas.OptOutIn) -> Response:
     """Let campaigns leave a user alone, or no longer; from the very next call on."""
-    return await answer(request, Service.opt_out, user_id, body)
+    return await answer(request, lambda service, who: service.opt_out(who, user_id, body))
 
 
 @declare(router, "PUT", "/users/{user_id}/exclusions", "service", schemas.User, 404, 409)
 async def exclude_for_user(request: Request, user_id: UserId, body: schemas.Exclusions) -> Response:
     """Set what a user never wants to see, in place of what was set before."""
-    return await answer(request, Service.exclude, user_id, body)
+    return await answer(request, lambda service, who: service.exclude(who, user_id, body))
 
 
 @declare(router, "POST", "/users/{user_id}/goals", "service", schemas.Goal, 404, 409, status=201)
 async def add_goal(request: Request, user_id: UserId, body: schemas.GoalIn) -> Response:
     """Set a goal that a user chose; it comes before every campaign."""
-    return await answer(request, Service.add_goal, user_id, body)
+    return await answer(request, lambda service, who: service.add_goal(who, user_id, body))
 
 
 @declare(router, "DELETE", "/users/{user_id}/goals/{goal_id}", "service", schemas.Goal, 404, 409)
 async def give_up_goal(request: Request, user_id: UserId, goal_id: GoalId) -> Response:
     """Give up a goal."""
-    return await answer(request, Service.give_up_goal, user_id, goal_id)
+    return await answer(request, lambda service, who: service.give_up_goal(who, user_id, goal_id))
 
 
 @declare(router, "GET", "/users/{user_id}/audit", "viewer", schemas.AuditPage, 404)
@@ -68,7 +68,7 @@ async def audit_user(
     As JSON page by page; with `format=text` all of it in plain language, a line for each entry.
     """
     if format == "json":
-        return await answer(request, Service.audit, after, limit, user_id)
+        return await answer(request, lambda service, who: service.audit(who, after, limit, user_id))
     parts = parts_of(request)
     caller: Caller = request.state.caller
     return PlainTextResponse(
