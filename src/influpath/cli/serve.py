@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from influpath.cli.options import RunsDir
+
 if TYPE_CHECKING:
     from influpath.serving.settings import ServerSettings
 
@@ -13,6 +15,9 @@ EXAMPLES = (
     "influpath serve --database postgresql://user@host/name --bundles /srv/bundles --host 0.0.0.0",
     "influpath serve --migrate-only",
 )
+
+# The tenant of everybody where no key is needed.
+DEFAULT = "default"
 
 Database = Annotated[
     str | None,
@@ -98,6 +103,7 @@ def serve(
             help="Send the page's cookie over HTTPS only.",
         ),
     ] = None,
+    runs_dir: RunsDir = Path("runs"),
     access_log: Annotated[
         bool,
         typer.Option(
@@ -117,7 +123,7 @@ def serve(
     when the requests at work are answered.
     """
     given = {key: value for key, value in context.params.items() if value is not None}
-    for name in ("access_log", "migrate_only"):
+    for name in ("runs_dir", "access_log", "migrate_only"):
         given.pop(name, None)
     settings = read_settings(given)
     if migrate_only:
@@ -126,12 +132,25 @@ def serve(
         migrate(settings.database)
         typer.echo("the database is up to date.")
         return
+    from influpath.cli import publish
     from influpath.serving.api import server
     from influpath.serving.engine.workers import EngineWorkers
 
     if access_log:
         server.log_access()
-    server.serve(settings, EngineWorkers, lambda line: typer.echo(f"influpath: {line}"))
+
+    def publish_demo() -> None:
+        say(f"no model in {settings.bundles}: making the demo, about three minutes, once.")
+        publish.publish(
+            context, publish.DEMO, settings.bundles, DEFAULT, publish.DEMO, runs_dir=runs_dir
+        )
+
+    server.serve(settings, EngineWorkers, publish_demo, say)
+
+
+def say(line: str) -> None:
+    """Show the operator a line."""
+    typer.echo(f"influpath: {line}")
 
 
 def read_settings(given: dict[str, Any]) -> "ServerSettings":

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from influpath.errors import ConfigError
 from influpath.serving.api.app import create_app
 from influpath.serving.api.edge import access
-from influpath.serving.api.first_models import publish_first, register_first
+from influpath.serving.api.first_models import register_first, tenants_with_bundles
 from influpath.serving.api.metrics import Metrics, TimedEngine
 from influpath.serving.campaigns.caller import Caller
 from influpath.serving.campaigns.service import Service
@@ -27,15 +27,18 @@ from influpath.serving.store.migrating import migrate
 # Requests that are being answered when the end is asked for have so many seconds.
 SECONDS_TO_END = 30
 
-EngineMaker = Callable[[ServerSettings], Engine]
-
-
-def serve(settings: ServerSettings, make_engine: EngineMaker, say: Callable[[str], None]) -> None:
+def serve(
+    settings: ServerSettings,
+    make_engine: Callable[[ServerSettings], Engine],
+    publish_demo: Callable[[], None],
+    say: Callable[[str], None],
+) -> None:
     """Run the service until it is told to end (SIGTERM or SIGINT).
 
     Args:
         settings: How.
         make_engine: Returns what plans; closed at the end.
+        publish_demo: Makes the first bundle where there is none at all.
         say: Shows a line to the operator.
 
     Raises:
@@ -45,7 +48,8 @@ def serve(settings: ServerSettings, make_engine: EngineMaker, say: Callable[[str
     # The address first: whoever starts a second service hears so before a model is trained.
     with bound(settings.host, settings.port) as listener:
         migrate(settings.database)
-        publish_first(settings.bundles, say)
+        if not tenants_with_bundles(settings.bundles):
+            publish_demo()
         with (
             Database(settings.database) as database,
             closing(make_engine(settings)) as engine,
