@@ -26,7 +26,7 @@ Database = Annotated[
         envvar="INFLUPATH_DATABASE",
         show_envvar=False,
         help="Of the database: sqlite:///file.db or postgresql://user:password@host/name. "
-        "[default: sqlite:///influpath.db]",
+        "(default sqlite:///influpath.db)",
         show_default=False,
     ),
 ]
@@ -49,11 +49,11 @@ def serve(
     database: Database = None,
     bundles: Annotated[
         Path | None,
-        setting("bundles", "Folder of the models. [default: bundles]", metavar="FOLDER"),
+        setting("bundles", "Folder of the models. (default bundles)", metavar="FOLDER"),
     ] = None,
-    host: Annotated[str | None, setting("host", "Address to bind to. [default: 127.0.0.1]")] = None,
+    host: Annotated[str | None, setting("host", "Address to bind to. (default 127.0.0.1)")] = None,
     port: Annotated[
-        int | None, setting("port", "Its port; 0 takes a free one. [default: 8000]")
+        int | None, setting("port", "Its port; 0 takes a free one. (default 8000)")
     ] = None,
     require_key: Annotated[
         bool | None,
@@ -62,36 +62,36 @@ def serve(
             envvar="INFLUPATH_KEY",
             show_envvar=False,
             show_default=False,
-            help="Whether a key is needed. [default: on every address but this machine's own]",
+            help="Whether a key is needed. (default on every address but this machine's own)",
         ),
     ] = None,
-    workers: Annotated[int | None, setting("workers", "Processes that plan. [default: 2]")] = None,
-    threads: Annotated[int | None, setting("threads", "Threads of each. [default: 1]")] = None,
+    workers: Annotated[int | None, setting("workers", "Processes that plan. (default 2)")] = None,
+    threads: Annotated[int | None, setting("threads", "Threads of each. (default 1)")] = None,
     loaded: Annotated[
-        int | None, setting("loaded", "Models that each holds in memory. [default: 3]")
+        int | None, setting("loaded", "Models that each holds in memory. (default 3)")
     ] = None,
     rate: Annotated[
-        float | None, setting("rate", "Requests per second and key. [default: 500]")
+        float | None, setting("rate", "Requests per second and key. (default 500)")
     ] = None,
     burst: Annotated[
-        int | None, setting("burst", "Requests at once and key. [default: 1000]")
+        int | None, setting("burst", "Requests at once and key. (default 1000)")
     ] = None,
     max_body: Annotated[
-        int | None, setting("max-body", "Bytes of a request. [default: 1048576]")
+        int | None, setting("max-body", "Bytes of a request. (default 1048576)")
     ] = None,
     max_waiting: Annotated[
-        int | None, setting("max-waiting", "Requests at work at once. [default: 2000]")
+        int | None, setting("max-waiting", "Requests at work at once. (default 2000)")
     ] = None,
     max_aggressiveness: Annotated[
-        float | None, setting("max-aggressiveness", "Cap for all campaigns. [default: 2]")
+        float | None, setting("max-aggressiveness", "Cap for all campaigns. (default 2)")
     ] = None,
     max_journeys: Annotated[
         int | None,
-        setting("max-journeys", "Campaigns that lead one user at a time. [default: 1]"),
+        setting("max-journeys", "Campaigns that lead one user at a time. (default 1)"),
     ] = None,
     proposal_days: Annotated[
         float | None,
-        setting("proposal-days", "Days until no answer means ignored. [default: 7]"),
+        setting("proposal-days", "Days until no answer means ignored. (default 7)"),
     ] = None,
     secure_cookie: Annotated[
         bool | None,

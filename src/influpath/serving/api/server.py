@@ -27,6 +27,7 @@ from influpath.serving.store.migrating import migrate
 # Requests that are being answered when the end is asked for have so many seconds.
 SECONDS_TO_END = 30
 
+
 def serve(
     settings: ServerSettings,
     make_engine: Callable[[ServerSettings], Engine],
@@ -84,6 +85,8 @@ def run(app: FastAPI, listener: socket.socket, ready: Callable[[], None]) -> Non
         # Nobody in front is believed about who the client is.
         proxy_headers=False,
         ws="none",
+        # Longer than proxies keep idle connections, so that theirs end first.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=SECONDS_TO_END,
     )
     # uvicorn raises the signal that ended it again, once all is done; then it means nothing more.

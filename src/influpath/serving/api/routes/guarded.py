@@ -114,8 +114,10 @@ def declare(
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        text = {"content": {"text/plain": {"schema": {"type": "string"}}}}
         takes_body = "body" in function.__annotations__
+        responses = problems(*errors, *ALWAYS, *(WITH_BODY if takes_body else ()))
+        if as_text:
+            responses[status] = {"content": {"text/plain": {"schema": {"type": "string"}}}}
         router.add_api_route(
             path,
             function,
@@ -124,8 +126,7 @@ def declare(
             status_code=status,
             operation_id=function.__name__,
             summary=(function.__doc__ or "").partition("\n")[0].rstrip("."),
-            responses={status: text if as_text else {}}
-            | problems(*errors, *ALWAYS, *(WITH_BODY if takes_body else ())),
+            responses=responses,
             openapi_extra={"x-role": role},
         )
         return function
