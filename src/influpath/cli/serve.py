@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from influpath.cli.options import RunsDir
+
 if TYPE_CHECKING:
     from influpath.serving.settings import ServerSettings
 
@@ -14,6 +16,9 @@ EXAMPLES = (
     "influpath serve --migrate-only",
 )
 
+# The tenant of everybody where no key is needed.
+DEFAULT = "default"
+
 Database = Annotated[
     str | None,
     typer.Option(
@@ -21,7 +26,7 @@ Database = Annotated[
         envvar="INFLUPATH_DATABASE",
         show_envvar=False,
         help="Of the database: sqlite:///file.db or postgresql://user:password@host/name. "
-        "[default: sqlite:///influpath.db]",
+        "(default sqlite:///influpath.db)",
         show_default=False,
     ),
 ]
@@ -44,11 +49,11 @@ def serve(
     database: Database = None,
     bundles: Annotated[
         Path | None,
-        setting("bundles", "Folder of the models. [default: bundles]", metavar="FOLDER"),
+        setting("bundles", "Folder of the models. (default bundles)", metavar="FOLDER"),
     ] = None,
-    host: Annotated[str | None, setting("host", "Address to bind to. [default: 127.0.0.1]")] = None,
+    host: Annotated[str | None, setting("host", "Address to bind to. (default 127.0.0.1)")] = None,
     port: Annotated[
-        int | None, setting("port", "Its port; 0 takes a free one. [default: 8000]")
+        int | None, setting("port", "Its port; 0 takes a free one. (default 8000)")
     ] = None,
     require_key: Annotated[
         bool | None,
@@ -57,36 +62,36 @@ def serve(
             envvar="INFLUPATH_KEY",
             show_envvar=False,
             show_default=False,
-            help="Whether a key is needed. [default: on every address but this machine's own]",
+            help="Whether a key is needed. (default on every address but this machine's own)",
         ),
     ] = None,
-    workers: Annotated[int | None, setting("workers", "Processes that plan. [default: 2]")] = None,
-    threads: Annotated[int | None, setting("threads", "Threads of each. [default: 1]")] = None,
+    workers: Annotated[int | None, setting("workers", "Processes that plan. (default 2)")] = None,
+    threads: Annotated[int | None, setting("threads", "Threads of each. (default 1)")] = None,
     loaded: Annotated[
-        int | None, setting("loaded", "Models that each holds in memory. [default: 3]")
+        int | None, setting("loaded", "Models that each holds in memory. (default 3)")
     ] = None,
     rate: Annotated[
-        float | None, setting("rate", "Requests per second and key. [default: 500]")
+        float | None, setting("rate", "Requests per second and key. (default 500)")
     ] = None,
     burst: Annotated[
-        int | None, setting("burst", "Requests at once and key. [default: 1000]")
+        int | None, setting("burst", "Requests at once and key. (default 1000)")
     ] = None,
     max_body: Annotated[
-        int | None, setting("max-body", "Bytes of a request. [default: 1048576]")
+        int | None, setting("max-body", "Bytes of a request. (default 1048576)")
     ] = None,
     max_waiting: Annotated[
-        int | None, setting("max-waiting", "Requests at work at once. [default: 2000]")
+        int | None, setting("max-waiting", "Requests at work at once. (default 2000)")
     ] = None,
     max_aggressiveness: Annotated[
-        float | None, setting("max-aggressiveness", "Cap for all campaigns. [default: 2]")
+        float | None, setting("max-aggressiveness", "Cap for all campaigns. (default 2)")
     ] = None,
     max_journeys: Annotated[
         int | None,
-        setting("max-journeys", "Campaigns that lead one user at a time. [default: 1]"),
+        setting("max-journeys", "Campaigns that lead one user at a time. (default 1)"),
     ] = None,
     proposal_days: Annotated[
         float | None,
-        setting("proposal-days", "Days until no answer means ignored. [default: 7]"),
+        setting("proposal-days", "Days until no answer means ignored. (default 7)"),
     ] = None,
     secure_cookie: Annotated[
         bool | None,
@@ -98,6 +103,7 @@ def serve(
             help="Send the page's cookie over HTTPS only.",
         ),
     ] = None,
+    runs_dir: RunsDir = Path("runs"),
     access_log: Annotated[
         bool,
         typer.Option(
@@ -117,7 +123,7 @@ def serve(
     when the requests at work are answered.
     """
     given = {key: value for key, value in context.params.items() if value is not None}
-    for name in ("access_log", "migrate_only"):
+    for name in ("runs_dir", "access_log", "migrate_only"):
         given.pop(name, None)
     settings = read_settings(given)
     if migrate_only:
@@ -126,12 +132,25 @@ def serve(
         migrate(settings.database)
         typer.echo("the database is up to date.")
         return
+    from influpath.cli import publish
     from influpath.serving.api import server
     from influpath.serving.engine.workers import EngineWorkers
 
     if access_log:
         server.log_access()
-    server.serve(settings, EngineWorkers, lambda line: typer.echo(f"influpath: {line}"))
+
+    def publish_demo() -> None:
+        say(f"no model in {settings.bundles}: making the demo, about three minutes, once.")
+        publish.publish(
+            context, publish.DEMO, settings.bundles, DEFAULT, publish.DEMO, runs_dir=runs_dir
+        )
+
+    server.serve(settings, EngineWorkers, publish_demo, say)
+
+
+def say(line: str) -> None:
+    """Show the operator a line."""
+    typer.echo(f"influpath: {line}")
 
 
 def read_settings(given: dict[str, Any]) -> "ServerSettings":

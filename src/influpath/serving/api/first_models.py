@@ -1,4 +1,4 @@
-"""Models at the first start: the embedded demo where there is none, and what lies there already."""
+"""Models at the first start: those that lie in the folder of bundles already."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +7,6 @@ from influpath.serving.campaigns.caller import Caller
 from influpath.serving.campaigns.service import Service
 from influpath.serving.schemas import ModelIn
 
-# The tenant of everybody where no key is needed.
-DEFAULT = "default"
 ABOUT = "bundle.json"
 
 
@@ -21,16 +19,6 @@ def tenants_with_bundles(bundles: Path) -> dict[str, list[str]]:
         if not path.parent.name.startswith("."):
             versions.setdefault(path.parent.parent.name, []).append(path.parent.name)
     return versions
-
-
-def publish_first(bundles: Path, say: Callable[[str], None]) -> None:
-    """Train and publish the demo where there is no bundle at all; the next start finds it."""
-    if tenants_with_bundles(bundles):
-        return
-    from influpath.serving.bundles.publish import publish_demo
-
-    say(f"no model in {bundles}: training the demo on the simulated world, about three minutes.")
-    publish_demo(bundles, DEFAULT)
 
 
 def register_first(service: Service, bundles: Path, say: Callable[[str], None]) -> None:

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from influpath.errors import ConfigError
 from influpath.serving.api.app import create_app
 from influpath.serving.api.edge import access
-from influpath.serving.api.first_models import publish_first, register_first
+from influpath.serving.api.first_models import register_first, tenants_with_bundles
 from influpath.serving.api.metrics import Metrics, TimedEngine
 from influpath.serving.campaigns.caller import Caller
 from influpath.serving.campaigns.service import Service
@@ -27,15 +27,19 @@ from influpath.serving.store.migrating import migrate
 # Requests that are being answered when the end is asked for have so many seconds.
 SECONDS_TO_END = 30
 
-EngineMaker = Callable[[ServerSettings], Engine]
 
-
-def serve(settings: ServerSettings, make_engine: EngineMaker, say: Callable[[str], None]) -> None:
+def serve(
+    settings: ServerSettings,
+    make_engine: Callable[[ServerSettings], Engine],
+    publish_demo: Callable[[], None],
+    say: Callable[[str], None],
+) -> None:
     """Run the service until it is told to end (SIGTERM or SIGINT).
 
     Args:
         settings: How.
         make_engine: Returns what plans; closed at the end.
+        publish_demo: Makes the first bundle where there is none at all.
         say: Shows a line to the operator.
 
     Raises:
@@ -45,7 +49,8 @@ def serve(settings: ServerSettings, make_engine: EngineMaker, say: Callable[[str
     # The address first: whoever starts a second service hears so before a model is trained.
     with bound(settings.host, settings.port) as listener:
         migrate(settings.database)
-        publish_first(settings.bundles, say)
+        if not tenants_with_bundles(settings.bundles):
+            publish_demo()
         with (
             Database(settings.database) as database,
             closing(make_engine(settings)) as engine,
@@ -80,6 +85,8 @@ def run(app: FastAPI, listener: socket.socket, ready: Callable[[], None]) -> Non
         # Nobody in front is believed about who the client is.
         proxy_headers=False,
         ws="none",
+        # Longer than proxies keep idle connections, so that theirs end first.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=SECONDS_TO_END,
     )
     # uvicorn raises the signal that ended it again, once all is done; then it means nothing more.

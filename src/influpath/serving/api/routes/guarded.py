@@ -98,7 +98,7 @@ def declare(
     result: Any,
     *errors: int,
     status: int = 200,
-    **settings: Any,
+    as_text: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare an operation: its name is the function's, its words are the docstring's.
 
@@ -110,11 +110,14 @@ def declare(
         result: Model of the answer.
         errors: Statuses beyond those that every operation has.
         status: Of success.
-        settings: More of FastAPI's own.
+        as_text: Whether the answer may be plain text.
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         takes_body = "body" in function.__annotations__
+        responses = problems(*errors, *ALWAYS, *(WITH_BODY if takes_body else ()))
+        if as_text:
+            responses[status] = {"content": {"text/plain": {"schema": {"type": "string"}}}}
         router.add_api_route(
             path,
             function,
@@ -123,9 +126,8 @@ def declare(
             status_code=status,
             operation_id=function.__name__,
             summary=(function.__doc__ or "").partition("\n")[0].rstrip("."),
-            responses=problems(*errors, *ALWAYS, *(WITH_BODY if takes_body else ())),
+            responses=responses,
             openapi_extra={"x-role": role},
-            **settings,
         )
         return function
 

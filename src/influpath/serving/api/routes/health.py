@@ -33,7 +33,7 @@ async def is_ready(request: Request) -> Response:
     return _ok()
 
 
-@declare(guarded, "GET", "/metrics", "viewer", None, response_class=Response)
+@declare(guarded, "GET", "/metrics", "viewer", None, as_text=True)
 async def get_metrics(request: Request) -> Response:
     """Metrics for Prometheus; of models only those of the key's tenant."""
     parts = parts_of(request)

@@ -55,7 +55,7 @@ async def give_up_goal(request: Request, user_id: UserId, goal_id: GoalId) -> Re
     return await answer(request, lambda service, who: service.give_up_goal(who, user_id, goal_id))
 
 
-@declare(router, "GET", "/users/{user_id}/audit", "viewer", schemas.AuditPage, 404)
+@declare(router, "GET", "/users/{user_id}/audit", "viewer", schemas.AuditPage, 404, as_text=True)
 async def audit_user(
     request: Request,
     user_id: UserId,
