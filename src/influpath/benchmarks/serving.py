@@ -7,7 +7,6 @@ open loop (``open_loop.py``) in a process of its own on the same machine.  The r
 """
 
 import json
-import os
 import queue
 import re
 import signal
@@ -109,24 +108,54 @@ def service(bundles: Path, database: str, work: Path) -> Iterator[str]:
     Raises:
         ResultError: It does not start.
     """
+    process, address = start_service(bundles, database, work)
+    try:
+        yield address
+    finally:
+        process.send_signal(signal.SIGTERM)
+        end(process)
+
+
+def start_service(
+    bundles: Path, database: str, work: Path, *options: object
+) -> "tuple[subprocess.Popen[str], str]":
+    """Start ``influpath serve`` on a free port, without keys; return the process and its address.
+
+    Args:
+        bundles: Folder of the models.
+        database: URL.
+        work: A folder for its log.
+        options: More options of the command.
+
+    Raises:
+        ResultError: It does not start.
+    """
     arguments = ["serve", "--bundles", bundles, "--database", database, "--port", 0, "--no-key"]
     log = work / "service.log"
-    with log.open("wb") as errors:
+    with log.open("ab") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-c", COMMAND, *map(str, arguments)],
+            [sys.executable, "-c", COMMAND, *map(str, (*arguments, *options))],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
-        try:
-            yield address_of(process, log)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(ENDING)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    try:
+        return process, address_of(process, log)
+    except BaseException:
+        process.kill()
+        end(process)
+        raise
+
+
+def end(process: "subprocess.Popen[str]") -> None:
+    """Wait until a process that was told to end has ended; it is not waited for long."""
+    try:
+        process.wait(ENDING)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def address_of(process: "subprocess.Popen[str]", log: Path) -> str:
