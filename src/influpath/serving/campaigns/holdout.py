@@ -4,14 +4,16 @@ import hashlib
 from typing import Literal
 
 Arm = Literal["treated", "control"]
-BITS = 64
+# As many as a float holds exactly, so that the share stays below 1.
+BITS = 53
 
 
 def share_of(campaign_id: str, user_id: str) -> float:
     """Return a number that is uniform in [0, 1) over users, independently for every campaign."""
     # The length keeps "ab" + "c" apart from "a" + "bc".
     text = f"{len(campaign_id)}:{campaign_id}{user_id}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.sha256(text).digest()[: BITS // 8]) / 2**BITS
+    number = int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> (64 - BITS)
+    return number / float(1 << BITS)
 
 
 def arm_of(campaign_id: str, user_id: str, holdout: float) -> Arm:

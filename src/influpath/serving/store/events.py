@@ -2,29 +2,27 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from influpath.serving.store.tables import events, proposals
+from influpath.serving.store.tables import events, journeys, proposals
 
 
-def of_user(connection: Connection, user_ref: int) -> list[Row[Any]]:
+class Happened(NamedTuple):
+    """Something that a user did: when in turn, what, and of which journey it used up a slot."""
+
+    turn: int
+    kind: str
+    item: str
+    journey_id: str | None
+
+
+def of_user(connection: Connection, user_ref: int) -> list[Happened]:
     """Return what a user did, in the order in which it was recorded."""
     query = select(events.c.turn, events.c.kind, events.c.item, events.c.journey_id)
-    return list(
-        connection.execute(query.where(events.c.user_ref == user_ref).order_by(events.c.turn))
-    )
-
-
-def taken(connection: Connection, user_refs: Collection[int]) -> list[Row[Any]]:
-    """Return the items that users took, in the order in which it was recorded."""
-    query = (
-        select(events.c.user_ref, events.c.turn, events.c.item, events.c.at, events.c.recorded_at)
-        .where(events.c.user_ref.in_(user_refs), events.c.kind.in_(("accepted", "organic")))
-        .order_by(events.c.user_ref, events.c.turn)
-    )
-    return list(connection.execute(query))
+    rows = connection.execute(query.where(events.c.user_ref == user_ref).order_by(events.c.turn))
+    return [Happened(*row) for row in rows]
 
 
 def recorded(connection: Connection, tenant: str, event_ids: Collection[str]) -> list[Row[Any]]:
@@ -40,9 +38,11 @@ def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def open_proposal(connection: Connection, user_ref: int) -> Row[Any] | None:
-    """Return the proposal that a user has not answered."""
+    """Return the proposal that a user has not answered, with the status of its journey."""
     return connection.execute(
-        select(proposals).where(proposals.c.user_ref == user_ref, proposals.c.status == "open")
+        select(proposals, journeys.c.status.label("journey_status"))
+        .outerjoin(journeys, journeys.c.id == proposals.c.journey_id)
+        .where(proposals.c.user_ref == user_ref, proposals.c.status == "open")
     ).first()
 
 

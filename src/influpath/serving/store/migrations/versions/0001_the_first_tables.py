@@ -15,8 +15,10 @@ ZERO = sa.text("0")
 REFUSED = "the audit log is append-only"
 # SQLite replaces a row without asking the trigger for deletion, so numbers may not come again.
 SQLITE_TRIGGERS = (
-    f"CREATE TRIGGER audit_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, '{REFUSED}'); END",
-    f"CREATE TRIGGER audit_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, '{REFUSED}'); END",
+    "CREATE TRIGGER audit_update BEFORE UPDATE ON audit "
+    f"BEGIN SELECT RAISE(ABORT, '{REFUSED}'); END",
+    "CREATE TRIGGER audit_delete BEFORE DELETE ON audit "
+    f"BEGIN SELECT RAISE(ABORT, '{REFUSED}'); END",
     "CREATE TRIGGER audit_replace BEFORE INSERT ON audit "
     "WHEN EXISTS (SELECT 1 FROM audit WHERE number = NEW.number) "
     f"BEGIN SELECT RAISE(ABORT, '{REFUSED}'); END",
