@@ -1,4 +1,5 @@
 # make demo | make test      set up what is missing, then run
+# make serve                 the service and its page on the simulated world, http://127.0.0.1:8000
 #
 # PYTHON=python3.12          another interpreter (3.11 or later) for the virtual environment
 # PIP_EXTRA="..."            further options for pip, such as an extra index.  On Linux plain pip
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint types clean bench-envs
+.PHONY: install demo serve test lint types clean bench-envs
 
 install: $(STAMP)
 
@@ -27,6 +28,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	$(BIN)/influpath demo
+
+serve: $(STAMP)
+	$(BIN)/influpath serve
 
 # Two processes of one thread each: as fast as two cores are, and figures are reproducible.
 test: $(STAMP)

@@ -26,6 +26,8 @@ VIEWER = Caller("default", "reader", "viewer")
 class Clock:
     """Tells a time that tests set."""
 
+    DAY = timedelta(days=1)
+
     def __init__(self) -> None:
         self.now = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -59,7 +59,7 @@ def serve(
         bool | None,
         typer.Option(
             "--key/--no-key",
-            envvar="INFLUPATH_KEY",
+            envvar="INFLUPATH_REQUIRE_KEY",
             show_envvar=False,
             show_default=False,
             help="Whether a key is needed. (default on every address but this machine's own)",

@@ -21,25 +21,25 @@ def one_app() -> FastAPI:
 
 
 @pytest.fixture
-def service() -> ExamplesService:
+def examples() -> ExamplesService:
     return ExamplesService()
 
 
 @pytest.fixture
-def app(one_app: FastAPI, service: ExamplesService) -> FastAPI:
+def app(one_app: FastAPI, examples: ExamplesService) -> FastAPI:
     """Return an application with the usual settings, which has seen nobody yet."""
     parts = one_app.state.parts
-    parts.service = service
+    parts.service = examples
     parts.authentication = Authentication(ServerSettings(), KEYS.get)
     return one_app
 
 
 @pytest.fixture
-def make_app(service: ExamplesService) -> MakeApp:
+def make_app(examples: ExamplesService) -> MakeApp:
     """Return what makes an application of its own; settings are given as keywords."""
 
     def make(**settings: Any) -> FastAPI:
-        return create_app(service, ServerSettings(**settings), KEYS.get)
+        return create_app(examples, ServerSettings(**settings), KEYS.get)
 
     return make
 

@@ -20,10 +20,10 @@ from .examples_service import KEY_OF, KEYS, ExamplesService
 KEY = KEY_OF["admin"]
 
 
-def test_a_revoked_key_is_refused_within_five_seconds(service: ExamplesService) -> None:
+def test_a_revoked_key_is_refused_within_five_seconds(examples: ExamplesService) -> None:
     now = 100.0
     keys = dict(KEYS)
-    app = create_app(service, ServerSettings(), keys.get)
+    app = create_app(examples, ServerSettings(), keys.get)
     app.state.parts.authentication.clock = lambda: now
     with client_of(app, KEY) as client:
         assert client.get("/v1/models").status_code == 200
@@ -34,14 +34,14 @@ def test_a_revoked_key_is_refused_within_five_seconds(service: ExamplesService) 
         detail(client.get("/v1/models"), 401)
 
 
-def test_the_database_is_not_asked_for_every_request(service: ExamplesService) -> None:
+def test_the_database_is_not_asked_for_every_request(examples: ExamplesService) -> None:
     asked = []
 
     def find(key: str) -> Any:
         asked.append(key)
         return KEYS.get(key)
 
-    app = create_app(service, ServerSettings(), find)
+    app = create_app(examples, ServerSettings(), find)
     with client_of(app, KEY) as client:
         for _ in range(20):
             client.get("/v1/models")
@@ -151,9 +151,9 @@ def test_only_this_machines_own_names_are_loopback(host: str) -> None:
 
 
 def test_nothing_of_a_key_is_logged(
-    app: FastAPI, service: ExamplesService, caplog: pytest.LogCaptureFixture
+    app: FastAPI, examples: ExamplesService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    service.error = RuntimeError("broken")
+    examples.error = RuntimeError("broken")
     with client_of(app, KEY) as client:
         client.get("/v1/models")
         client.post("/login", json={"key": KEY}, headers={"x-influpath": "page"})

@@ -59,17 +59,17 @@ def test_a_proxys_request_id_is_kept_if_it_is_harmless(app: FastAPI) -> None:
     ],
 )
 def test_errors_of_the_service_are_sentences(
-    app: FastAPI, service: ExamplesService, error: Exception, status: int
+    app: FastAPI, examples: ExamplesService, error: Exception, status: int
 ) -> None:
-    service.error = error
+    examples.error = error
     with client_of(app, KEY) as client:
         assert detail(client.get("/v1/models"), status) == str(error).replace("\ud800", "?")
 
 
 def test_a_fault_is_logged_under_its_id_and_shown_to_nobody(
-    app: FastAPI, service: ExamplesService, caplog: pytest.LogCaptureFixture
+    app: FastAPI, examples: ExamplesService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    service.error = RuntimeError("the secret is 42")
+    examples.error = RuntimeError("the secret is 42")
     with client_of(app, KEY) as client:
         response = client.get("/v1/users/17")
     assert "42" not in detail(response, 500)
@@ -103,12 +103,12 @@ def test_the_log_has_a_line_for_each_request_that_names_no_user(
 
 @pytest.mark.parametrize("user_id", ["a/b", "a%2Fb", "ü né", "?&=#", "ﷺ", "a\\b", "+ +"])
 def test_any_id_of_a_user_fits_an_address(
-    app: FastAPI, service: ExamplesService, user_id: str
+    app: FastAPI, examples: ExamplesService, user_id: str
 ) -> None:
     with client_of(app, KEY) as client:
         response = client.get(f"/v1/users/{quote(user_id, safe='')}/audit")
     assert response.status_code == 200
-    assert service.asked[-1][3] == user_id
+    assert examples.asked[-1][3] == user_id
 
 
 @pytest.mark.parametrize("place", ["/v1/users/a%00b", "/v1/items?q=a%00", "/v1/audit?after=-1"])
@@ -146,9 +146,9 @@ def test_metrics_count_by_route(make_app: MakeApp) -> None:
     assert any(line.startswith("influpath_model_info{") and line.endswith(" 1.0") for line in lines)
 
 
-def test_readiness_is_the_services(app: FastAPI, service: ExamplesService) -> None:
+def test_readiness_is_the_services(app: FastAPI, examples: ExamplesService) -> None:
     with client_of(app) as client:
         assert client.get("/readyz").json() == {"status": "ok"}
-        service.error = NotReadyError("no model is active.")
+        examples.error = NotReadyError("no model is active.")
         assert detail(client.get("/readyz"), 503) == "no model is active."
         assert client.get("/healthz").status_code == 200

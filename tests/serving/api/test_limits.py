@@ -63,7 +63,7 @@ def test_too_many_requests_wait(make_app: MakeApp) -> None:
 
 
 class TestBody:
-    def test_declared_too_large(self, make_app: MakeApp, service: ExamplesService) -> None:
+    def test_declared_too_large(self, make_app: MakeApp, examples: ExamplesService) -> None:
         with client_of(make_app(max_body=2048), KEY) as client:
             response = client.post("/v1/next", content=b"x" * 2049, headers=JSON)
             assert "2048" in detail(response, 413)
@@ -136,9 +136,9 @@ class TestBody:
 
 
 def test_more_requests_than_can_be_served_are_turned_away(
-    make_app: MakeApp, service: ExamplesService
+    make_app: MakeApp, examples: ExamplesService
 ) -> None:
-    service.seconds = 0.1
+    examples.seconds = 0.1
 
     async def ask() -> list[int]:
         transport = httpx.ASGITransport(make_app(max_waiting=3))

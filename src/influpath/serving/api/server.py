@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 
 import uvicorn
 from fastapi import FastAPI
@@ -16,6 +16,7 @@ from influpath.serving.api.app import create_app
 from influpath.serving.api.edge import access
 from influpath.serving.api.first_models import register_first, tenants_with_bundles
 from influpath.serving.api.metrics import Metrics, TimedEngine
+from influpath.serving.campaigns.base import utc_now
 from influpath.serving.campaigns.caller import Caller
 from influpath.serving.campaigns.service import Service
 from influpath.serving.engine.asks import Engine
@@ -62,18 +63,20 @@ def serve(
             metrics = Metrics()
             service = Service(database, TimedEngine(engine, metrics), settings)
             register_first(service, settings.bundles, say)
-            if settings.require_key and not keys.any_admin(database, datetime.now(UTC)):
+            if settings.require_key and not keys.any_admin(database, utc_now()):
                 say("no key of an admin holds; make one with: influpath keys create --role admin")
             app = create_app(service, settings, finder(database), metrics)
             run(app, listener, lambda: say(f"http://{address_of(listener)}"))
             say("ended; all that was acknowledged is stored.")
 
 
-def finder(database: Database) -> Callable[[str], Caller | None]:
+def finder(
+    database: Database, clock: Callable[[], datetime] = utc_now
+) -> Callable[[str], Caller | None]:
     """Return what finds out whose key it is."""
 
     def find(text: str) -> Caller | None:
-        key = keys.authenticate(database, text, datetime.now(UTC))
+        key = keys.authenticate(database, text, clock())
         return None if key is None else Caller(key.tenant, key.name, key.role)
 
     return find
