@@ -111,11 +111,19 @@ class StepAnswer:
 
 @dataclass(frozen=True)
 class RateAsk:
-    """How feasible an objective is for a person."""
+    """How feasible an objective is for a person.
+
+    Attributes:
+        version: The bundle.
+        person: Whose history.
+        objective: Where to.
+        minimum: Below it the objective counts as not reachable.
+    """
 
     version: str
     person: Person
     objective: Objective
+    minimum: float = 0.01
 
 
 @dataclass(frozen=True)
