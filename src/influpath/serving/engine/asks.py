@@ -157,6 +157,7 @@ class PathAsk:
         moments: What was accepted or rejected of the path so far; the answer goes on from there.
         limits: What may be shown.
         frontier: Values of aggressiveness for which the path's figures are wanted, too.
+        minimum: Below this feasibility the objective counts as not reachable.
     """
 
     version: str
@@ -168,6 +169,7 @@ class PathAsk:
     moments: tuple[Moment, ...] = ()
     limits: Limits = field(default_factory=Limits)
     frontier: tuple[float, ...] = ()
+    minimum: float = 0.01
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,9 @@ from influpath.serving.engine.asks import (
     StepAnswer,
     StepAsk,
 )
+from influpath.serving.engine.audiences import answer_audience
 from influpath.serving.engine.loaded import Loaded
+from influpath.serving.engine.paths import answer_path
 from influpath.serving.engine.ratings import rate
 from influpath.serving.engine.steps import answer_group, group_of
 
@@ -135,11 +137,11 @@ class LocalEngine:
 
     def path(self, ask: PathAsk) -> PathAnswer:
         """See ``Engine.path``."""
-        raise NotImplementedError
+        return answer_path(self.load(ask.version), ask)
 
     def audience(self, ask: AudienceAsk) -> AudienceAnswer:
         """See ``Engine.audience``."""
-        raise NotImplementedError
+        return answer_audience(self.load(ask.version), ask)
 
     def card(self, version: str) -> BundleCard:
         """See ``Engine.card``."""

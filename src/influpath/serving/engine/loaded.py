@@ -15,6 +15,8 @@ from torch import Tensor
 
 from influpath.data.sequences import IntArray
 from influpath.errors import UnknownIdError
+from influpath.planning.aims import Choice
+from influpath.planning.objectives import Objective
 from influpath.planning.reasons import unit_vectors
 from influpath.planning.vanilla import VanillaPlanner
 from influpath.recommenders.base import Recommender
@@ -33,10 +35,12 @@ class Loaded:
     Attributes:
         version: Its name.
         bundle: The bundle.
+        audiences: What is remembered of who can be led where.
     """
 
     version: str
     bundle: Bundle
+    audiences: dict[Objective, Choice] = field(default_factory=dict)
     _masks: OrderedDict[tuple[frozenset[str], frozenset[str]], Tensor] = field(
         default_factory=OrderedDict
     )

@@ -68,7 +68,7 @@ def rated(loaded: Loaded, ask: RateAsk, choice: Choice, row: int) -> Rating:
     """Return one row of a choice as a rating."""
     member, feasibility = int(choice.members_P[row]), float(choice.feasibility_P[row])
     if not member:
-        return Rating(None, None if np.isnan(feasibility) else feasibility, False, HAD)
+        return Rating(None, None if loaded.bundle.feasibility is None else 0.0, False, HAD)
     target = loaded.catalogue.items.text(member)
     if np.isnan(feasibility):
         return Rating(target, None, True)
