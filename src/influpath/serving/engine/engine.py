@@ -13,6 +13,7 @@ from influpath.serving.engine.asks import (
     AudienceAnswer,
     AudienceAsk,
     BundleCard,
+    EngineError,
     PathAnswer,
     PathAsk,
     RateAsk,
@@ -58,7 +59,7 @@ class LocalEngine:
         """
         with self._lock:
             if self._closed:
-                raise InfluPathError("the engine was closed.")
+                raise EngineError("the engine was closed.")
             found = self._touch(version)
             loading = self._loading[version]
         if found is None:

@@ -134,7 +134,7 @@ def plan_paths(loaded: Loaded, ask: PathAsk, planner: Planner, push_B: FloatArra
         reading = Reading(
             bundle.model.log_probs(state.known, aimed_B), seen_items(state.known, items)
         )
-        members_BK = np.broadcast_to(members, (rows, len(members)))
+        members_BK = np.tile(members, (rows, 1))
         target = int(aim(state, reading, members_BK, excluded_BI, bundle.feasibility)[0])
         planned = Planned(known, target, [[] for _ in range(rows)])
         if not target:
