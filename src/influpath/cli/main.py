@@ -19,6 +19,7 @@ from influpath.cli import (
     evaluate,
     feasibility,
     plan,
+    publish,
     reproduce,
     runs,
     simulate,
@@ -52,6 +53,7 @@ add_command(app, "simulate", *simulate.EXAMPLES)(simulate.simulate)
 add_command(app, "judges", simulate.JUDGES_EXAMPLE)(simulate.judges)
 add_command(app, "plan", *plan.EXAMPLES)(plan.plan)
 add_command(app, "audience", *audience.EXAMPLES)(audience.audience)
+add_command(app, "publish", *publish.EXAMPLES)(publish.publish)
 add_command(app, "evaluate", *evaluate.EXAMPLES)(evaluate.evaluate)
 add_command(app, "verify", "influpath verify results/ml-1m/main.json")(verify.verify)
 add_command(app, "bench", *bench.EXAMPLES)(bench.bench)
