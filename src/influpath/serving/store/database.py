@@ -33,6 +33,9 @@ class Database:
         self.url = parse(url)
         self.engine = make_engine(self.url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        # SQLite's connections each have a cache of pages, which is void once another one has
+        # written; a writer of its own keeps its.
+        self._write_engine = make_engine(self.url, 1) if self.is_sqlite else self.engine
         # SQLite has one writer at a time.  Threads of one process queue here, in turn and at once
         # awake, not in SQLite's own busy wait, which sleeps longer the longer it waits.
         self._writer: Any = threading.Lock() if self.is_sqlite else nullcontext()
@@ -46,7 +49,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Yield a connection to write to; what was written is on disk when the block is left."""
-        with self._reached(), self._writer, self.engine.connect() as connection:
+        with self._reached(), self._writer, self._write_engine.connect() as connection:
             if self.is_sqlite:
                 connection.execution_options(writes=True)
             with connection.begin():
@@ -65,6 +68,7 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        self._write_engine.dispose()
 
     def __enter__(self) -> Self:
         return self
@@ -97,15 +101,15 @@ def parse(url: str) -> URL:
     return parsed
 
 
-def make_engine(url: URL) -> Engine:
-    """Return SQLAlchemy's engine for a database.
+def make_engine(url: URL, pool: int = POOL) -> Engine:
+    """Return SQLAlchemy's engine for a database, with at most so many connections.
 
     Raises:
         ConfigError: Its driver is not installed, or the folder of its file is missing.
     """
     if not url.drivername.startswith("sqlite"):
         try:
-            return create_engine(url, pool_size=POOL, max_overflow=0, pool_pre_ping=True)
+            return create_engine(url, pool_size=pool, max_overflow=0, pool_pre_ping=True)
         except ModuleNotFoundError as cause:
             raise ConfigError(
                 f"database: PostgreSQL needs {cause.name!r}; "
@@ -114,7 +118,14 @@ def make_engine(url: URL) -> Engine:
     folder = Path(url.database or "").absolute().parent
     if not folder.is_dir():
         raise ConfigError(f"database: there is no folder {folder}; make it, or name another file.")
-    engine = create_engine(url, pool_size=POOL, max_overflow=0, connect_args={"timeout": BUSY})
+    # The connection that was used last has most of what it needs in its cache.
+    engine = create_engine(
+        url,
+        pool_size=pool,
+        max_overflow=0,
+        pool_use_lifo=True,
+        connect_args={"timeout": BUSY},
+    )
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
