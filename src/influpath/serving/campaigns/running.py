@@ -29,6 +29,10 @@ from influpath.serving.store.tables import users as users_table
 ATTEMPTS = 10
 
 
+class Outdated(Exception):  # noqa: N818
+    """What concerns all users has changed since it was looked; nothing is written."""
+
+
 class Running(Deciding):
     """What users are shown."""
 
@@ -56,7 +60,7 @@ class Running(Deciding):
             decision = self._decide(self._in_full(situation), closing)
             try:
                 row = self._keep(situation, decision)
-            except IntegrityError:
+            except (IntegrityError, Outdated):
                 continue
             if row is not None:
                 return self._shown(caller.tenant, given.user_id, row)
@@ -110,8 +114,7 @@ class Running(Deciding):
             if not users.advance(connection, user.id, user.turn, 1 + expired):
                 return None
             if tenants.revision(connection, tenant) != situation.revision:
-                connection.rollback()
-                return None
+                raise Outdated
             if situation.proposal is not None and decision.closing is not None:
                 events.close_proposal(connection, situation.proposal.id, decision.closing, now)
             if situation.proposal is not None and expired:

@@ -1,8 +1,7 @@
 """A database, SQLite or PostgreSQL, behind two doors: one to read, one to write."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +11,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 
 from influpath.errors import ConfigError
 from influpath.serving.errors import NotReadyError
+from influpath.serving.store.grouped import GroupedWriter
 
 # Seconds that a writer waits for another process.
 BUSY = 30
@@ -36,9 +36,7 @@ class Database:
         # SQLite's connections each have a cache of pages, which is void once another one has
         # written; a writer of its own keeps its.
         self._write_engine = make_engine(self.url, 1) if self.is_sqlite else self.engine
-        # SQLite has one writer at a time.  Threads of one process queue here, in turn and at once
-        # awake, not in SQLite's own busy wait, which sleeps longer the longer it waits.
-        self._writer: Any = threading.Lock() if self.is_sqlite else nullcontext()
+        self._writer = GroupedWriter(self._write_engine) if self.is_sqlite else None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -49,11 +47,13 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Yield a connection to write to; what was written is on disk when the block is left."""
-        with self._reached(), self._writer, self._write_engine.connect() as connection:
-            if self.is_sqlite:
-                connection.execution_options(writes=True)
-            with connection.begin():
-                yield connection
+        with self._reached():
+            if self._writer is not None:
+                with self._writer.writing() as connection:
+                    yield connection
+            else:
+                with self.engine.connect() as connection, connection.begin():
+                    yield connection
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
