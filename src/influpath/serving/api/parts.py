@@ -20,8 +20,9 @@ from influpath.serving.settings import ServerSettings
 Result = TypeVar("Result")
 
 # The service works in threads, for it waits for the database and the engine.  What may take seconds
-# has few of its own, so that it never keeps ``next`` and ``feedback`` waiting.
-THREADS = 32
+# has few of its own, so that it never keeps ``next`` and ``feedback`` waiting.  More threads do not
+# answer more: they take turns in Python, and the longer each turn comes round the later the loop's.
+THREADS = 12
 SLOW_THREADS = 2
 SECONDS = 30.0
 SLOW_SECONDS = 120.0
