@@ -73,7 +73,7 @@ def measure_serving(config: BenchConfig, dataset: Dataset, work: Path) -> dict[s
     return {
         "rows": rows(found["requests"]),
         "database": database.partition(":")[0],
-        "seconds": serving.seconds,
+        "measured_seconds": serving.seconds,
         **found,
         "campaigns": [
             {"objective": report["campaign"]["objective_words"], "funnel": report["funnel"]}
