@@ -10,7 +10,7 @@ from influpath.cli.main import app
 
 COMMANDS = (
     *("demo", "run", "train", "plan", "evaluate", "verify", "doctor", "data stats"),
-    *("recommenders", "planners", "next-item", "audience", "feasibility", "bench"),
+    *("recommenders", "planners", "next-item", "audience", "feasibility", "bench", "publish"),
 )
 
 

@@ -18,9 +18,12 @@ from influpath.cli import (
     doctor,
     evaluate,
     feasibility,
+    keys,
     plan,
+    publish,
     reproduce,
     runs,
+    serve,
     simulate,
     verify,
 )
@@ -42,6 +45,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
+app.add_typer(keys.app, name="keys")
 add_command(app, "demo", "influpath demo")(runs.demo)
 add_command(app, "run", "influpath run configs/ml-1m.toml --data-dir ~/datasets")(runs.run)
 add_command(app, "train", "influpath train configs/ml-1m.toml")(runs.train)
@@ -52,6 +56,8 @@ add_command(app, "simulate", *simulate.EXAMPLES)(simulate.simulate)
 add_command(app, "judges", simulate.JUDGES_EXAMPLE)(simulate.judges)
 add_command(app, "plan", *plan.EXAMPLES)(plan.plan)
 add_command(app, "audience", *audience.EXAMPLES)(audience.audience)
+add_command(app, "publish", *publish.EXAMPLES)(publish.publish)
+add_command(app, "serve", *serve.EXAMPLES)(serve.serve)
 add_command(app, "evaluate", *evaluate.EXAMPLES)(evaluate.evaluate)
 add_command(app, "verify", "influpath verify results/ml-1m/main.json")(verify.verify)
 add_command(app, "bench", *bench.EXAMPLES)(bench.bench)

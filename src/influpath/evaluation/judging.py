@@ -18,7 +18,7 @@ from influpath.data.dataset import Dataset
 from influpath.data.sequences import IntArray, Sequences
 from influpath.errors import ResultError
 from influpath.evaluation.calibration import at_temperature
-from influpath.evaluation.pairs import encode_pairs
+from influpath.evaluation.pairs import PairNumbers, encode_pairs
 from influpath.evaluation.path_rows import BoolArray, PlannedPaths, encode_paths, repeats
 from influpath.evaluation.ranks import ranks_from_scores
 from influpath.parallel import in_threads
@@ -134,6 +134,32 @@ def judge_paths(
     rows, reached = encode_paths(numbers, paths, train.items)
     histories = train.sequences.take(numbers.user_rows)
     known_users = judge.users.encode(train.users.decode(numbers.user_rows), unknown="mark")
+    return judge_rows(judge, numbers, histories, rows, reached, known_users, temperature)
+
+
+def judge_rows(
+    judge: Recommender,
+    numbers: PairNumbers,
+    histories: Sequences,
+    rows: Sequences,
+    reached: BoolArray,
+    known_users: IntArray,
+    temperature: float = 1.0,
+) -> Judgement:
+    """Let a judge read every path once, all of it given in the judge's numbers.
+
+    Args:
+        judge: As in ``judge_paths``.
+        numbers: The pairs.
+        histories: What the user of each pair had before.
+        rows: The path of each pair.
+        reached: Whether it shows the objective, as its last item, bool [P].
+        known_users: The judge's row of each pair's user, -1 where unknown, int64 [P].
+        temperature: As in ``judge_paths``.
+
+    Raises:
+        ResultError: The judge gives an item no positive probability.
+    """
     reading = _Reading(judge.name, histories, rows, reached, numbers.objectives)
 
     def read(part: IntArray) -> None:
@@ -150,12 +176,12 @@ def judge_paths(
         user_rows=numbers.user_rows,
         paths=rows,
         reached=reached,
-        repeated=repeats(histories, rows, len(train.items)),
+        repeated=repeats(histories, rows, judge.item_count),
         item_log_probs=reading.item_log_probs,
         item_ranks=reading.item_ranks,
         objective_log_probs=reading.objective_log_probs,
         objective_ranks=reading.objective_ranks,
-        item_count=len(train.items),
+        item_count=judge.item_count,
     )
 
 

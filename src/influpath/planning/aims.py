@@ -35,6 +35,9 @@ logger = logging.getLogger("influpath")
 
 FloatArray = npt.NDArray[np.float64]
 
+# Why an objective is not reachable.
+HAD = "the user has had every item of the objective"
+
 
 class Choice(NamedTuple):
     """The member that each user can reach best.
@@ -227,8 +230,8 @@ def aimed(users: pl.Series, choice: Choice, items: IdMap, minimum: float) -> pl.
     gone_P = choice.members_P == 0
     # Nothing was said of it: NaN is not below anything.
     hopeless_P = ~gone_P & (choice.feasibility_P < minimum)
-    note = np.where(gone_P, "the user has had every item of the objective", "")
-    note = np.where(hopeless_P, f"feasibility below {minimum:g}", note)
+    note = np.where(gone_P, HAD, "")
+    note = np.where(hopeless_P, hopeless(minimum), note)
     ids = items.series("objective_id", np.where(gone_P, items.first, choice.members_P))
     return pl.DataFrame(
         {
@@ -243,3 +246,8 @@ def aimed(users: pl.Series, choice: Choice, items: IdMap, minimum: float) -> pl.
         objective_id=pl.when(pl.Series(~gone_P)).then(pl.col("objective_id")),
         note=pl.col("note").replace("", None),
     )
+
+
+def hopeless(minimum: float) -> str:
+    """Return why a journey below the least feasibility is not begun."""
+    return f"feasibility below {minimum:g}"

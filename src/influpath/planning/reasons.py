@@ -8,6 +8,9 @@ Shape suffixes: P pairs, N path items, Q moments (a path of L items has L + 1), 
 of a chunk, I catalogue items, K nearest ones, E item vector size.
 """
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -159,52 +162,68 @@ def near(vectors_IE: Tensor | None, item_N: IntArray, other_N: IntArray) -> pl.S
     """
     place_N = np.zeros(len(item_N), dtype=np.int64)
     if vectors_IE is not None and len(item_N):
-        unit_IE = torch.nn.functional.normalize(vectors_IE.float(), dim=1)
-        others, where_N = np.unique(np.maximum(other_N, 1), return_inverse=True)
-        count = min(NEAR, len(unit_IE) - 1)
-        neighbours = np.empty((len(others), count), dtype=np.int64)
-        for start in range(0, len(others), CHUNK):
-            column_C = torch.from_numpy(others[start : start + CHUNK] - 1)
-            nearness_CI = unit_IE[column_C] @ unit_IE.T
-            nearness_CI[torch.arange(len(column_C)), column_C] = -torch.inf
-            top_CK = nearness_CI.topk(count, dim=1).indices
-            neighbours[start : start + CHUNK] = top_CK.numpy() + 1
-        found = neighbours[where_N] == item_N[:, None]
-        place_N = np.where(found.any(1) & (other_N > 0), found.argmax(1) + 1, 0)
+        place_N = neighbour_places(unit_vectors(vectors_IE), item_N, other_N)
     return pl.Series(place_N).replace(0, None)
+
+
+def unit_vectors(vectors_IE: Tensor) -> Tensor:
+    """Return item vectors of length 1, [I, E]; their products are cosines."""
+    return torch.nn.functional.normalize(vectors_IE.float(), dim=1)
+
+
+def neighbour_places(unit_IE: Tensor, item_N: IntArray, other_N: IntArray) -> IntArray:
+    """Return which neighbour of the other item each item is, int64 [N]: 1 is nearest.
+
+    0 beyond ``NEAR``, where the two are the same, and where there is no other (0).
+    """
+    others, where_N = np.unique(np.maximum(other_N, 1), return_inverse=True)
+    count = min(NEAR, len(unit_IE) - 1)
+    neighbours = np.empty((len(others), count), dtype=np.int64)
+    for start in range(0, len(others), CHUNK):
+        column_C = torch.from_numpy(others[start : start + CHUNK] - 1)
+        nearness_CI = unit_IE[column_C] @ unit_IE.T
+        nearness_CI[torch.arange(len(column_C)), column_C] = -torch.inf
+        top_CK = nearness_CI.topk(count, dim=1).indices
+        neighbours[start : start + CHUNK] = top_CK.numpy() + 1
+    found = neighbours[where_N] == item_N[:, None]
+    return np.where(found.any(1) & (other_N > 0), found.argmax(1) + 1, 0)
 
 
 def in_words(steps: pl.DataFrame) -> pl.DataFrame:
     """Add the column ``reason``, the other columns in words."""
-    col, lit = pl.col, pl.lit
-    to_objective = col("item_id") == col("objective_id")
-    spread = pl.format("{}% likely, rank {}", (100 * col("acceptance")).round(1), "acceptance_rank")
-    gain = pl.format(
-        "objective {} x as likely", col("gain").exp().round_sig_figs(2).cast(pl.String)
-    )
-    parts = [
-        pl.when(to_objective).then(lit("the objective")),
-        spread,
-        gain,
-        genre_words("shared_objective", "like the objective"),
-        pl.when(col("shared_objective").is_null()).then(
-            genre_words("shared_previous", "like the item before")
-        ),
-        near_words("near_objective", "the objective"),
-        pl.when(col("near_objective").is_null()).then(
-            near_words("near_previous", "the item before")
-        ),
-    ]
-    return steps.with_columns(reason=pl.concat_str(parts, separator="; ", ignore_nulls=True))
-
-
-def genre_words(column: str, like: str) -> pl.Expr:
-    """Return shared genres in words: "Drama, War like the objective"."""
-    return pl.concat_str(
-        pl.col(column).str.replace_all("|", ", ", literal=True), pl.lit(f" {like}")
+    is_objective = steps.select(is_objective=pl.col("item_id") == pl.col("objective_id"))
+    columns = steps.select(*list(Reason._fields)[1:])
+    rows = zip(is_objective["is_objective"], *columns.iter_columns(), strict=True)
+    return steps.with_columns(
+        reason=pl.Series([Reason(*row).words for row in rows], dtype=pl.String)
     )
 
 
-def near_words(column: str, other: str) -> pl.Expr:
-    """Return a place among neighbours in words: "neighbour 3 of the objective"."""
-    return pl.format(f"neighbour {{}} of {other}", pl.col(column))
+class Reason(NamedTuple):
+    """Why one item is there; what is None is not said.  See ``explain``."""
+
+    is_objective: bool
+    acceptance: float
+    acceptance_rank: int
+    gain: float | None
+    shared_previous: str | None
+    shared_objective: str | None
+    near_previous: int | None
+    near_objective: int | None
+
+    @property
+    def words(self) -> str:
+        """The reason in words: what it has in common with the objective, else with the last."""
+        parts = ["the objective"] if self.is_objective else []
+        parts.append(f"{100 * self.acceptance:.1f}% likely, rank {self.acceptance_rank}")
+        if self.gain is not None:
+            parts.append(f"objective {float(f'{math.exp(self.gain):.2g}')} x as likely")
+        if self.shared_objective is not None:
+            parts.append(f"{self.shared_objective.replace('|', ', ')} like the objective")
+        elif self.shared_previous is not None:
+            parts.append(f"{self.shared_previous.replace('|', ', ')} like the item before")
+        if self.near_objective is not None:
+            parts.append(f"neighbour {self.near_objective} of the objective")
+        elif self.near_previous is not None:
+            parts.append(f"neighbour {self.near_previous} of the item before")
+        return "; ".join(parts)

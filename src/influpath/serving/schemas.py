@@ -516,7 +516,7 @@ class UsersNeeded(FrozenConfig):
     """How many users decide about an uplift.
 
     Attributes:
-        users: In both groups together.
+        users: In both groups together; None where no number decides (no hold-out).
         baseline: Assumed arrival without the campaign.
         least_uplift: The difference that is to be seen.
         power: With which probability.
@@ -524,7 +524,7 @@ class UsersNeeded(FrozenConfig):
         words: In words.
     """
 
-    users: int
+    users: int | None
     baseline: float
     least_uplift: float
     power: float

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from influpath.config import FrozenConfig
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+
 
 class ServerSettings(FrozenConfig):
     """Everything that is set when the service starts.
@@ -25,6 +27,7 @@ class ServerSettings(FrozenConfig):
         loaded: Bundles that are held in memory at once.
         workers: Processes that plan.
         threads: Threads of each.
+        max_waiting: Requests at work at once; more are turned away (503).
         secure_cookie: Whether the page's cookie is sent over HTTPS only.
     """
 
@@ -42,4 +45,13 @@ class ServerSettings(FrozenConfig):
     loaded: int = Field(default=3, ge=1, le=100)
     workers: int = Field(default=2, ge=1, le=64)
     threads: int = Field(default=1, ge=1, le=64)
+    max_waiting: int = Field(default=2_000, ge=1)
     secure_cookie: bool = False
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a Host header, or an address to bind to, names this machine itself."""
+    if host.lower() in LOOPBACK:
+        return True
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    return name.lower() in LOOPBACK

@@ -8,7 +8,13 @@ as ``default/2026-11-24``.
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from influpath.errors import InfluPathError
 from influpath.planning.objectives import Objective
+
+
+class EngineError(InfluPathError):
+    """The engine was closed, or cannot keep its processes alive."""
+
 
 Answer = Literal["accepted", "rejected", "ignored", "organic"]
 
@@ -111,11 +117,19 @@ class StepAnswer:
 
 @dataclass(frozen=True)
 class RateAsk:
-    """How feasible an objective is for a person."""
+    """How feasible an objective is for a person.
+
+    Attributes:
+        version: The bundle.
+        person: Whose history.
+        objective: Where to.
+        minimum: Below it the objective counts as not reachable.
+    """
 
     version: str
     person: Person
     objective: Objective
+    minimum: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -149,6 +163,7 @@ class PathAsk:
         moments: What was accepted or rejected of the path so far; the answer goes on from there.
         limits: What may be shown.
         frontier: Values of aggressiveness for which the path's figures are wanted, too.
+        minimum: Below this feasibility the objective counts as not reachable.
     """
 
     version: str
@@ -160,6 +175,7 @@ class PathAsk:
     moments: tuple[Moment, ...] = ()
     limits: Limits = field(default_factory=Limits)
     frontier: tuple[float, ...] = ()
+    minimum: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -305,8 +321,11 @@ class Engine(Protocol):
     """What plans and judges; safe to call from several threads.
 
     Errors are those of ``influpath.errors``: ``ModelFileError`` for a bundle that is missing or
-    damaged, ``UnknownIdError`` for an item, category or planner that it does not know.  A user that
-    the bundle does not know is no error: history then is ``Person.since`` alone.
+    damaged, ``UnknownIdError`` for an item, category or planner that it does not know,
+    ``ConfigError`` for a horizon beyond the planner's, ``EngineError`` for an engine that stopped.
+    A user that the bundle does not know is no error: history then is ``Person.since`` alone.  Nor
+    is an item that such a person, or any user, took unasked and the bundle does not know: it cannot
+    be read and is left out, but for the pasted history of nobody (``Person.user`` None).
     """
 
     def step(self, ask: StepAsk) -> StepAnswer:

@@ -1,0 +1,1 @@
+"""The HTTP interface: authentication, limits, metrics, and the routes."""

@@ -1,0 +1,1 @@
+"""The routes, by thing; each reads the request, calls the service and answers with JSON."""

@@ -1,0 +1,1 @@
+"""Bundles: everything that one version of a model needs to serve."""

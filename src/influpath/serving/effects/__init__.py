@@ -1,0 +1,1 @@
+"""What a campaign changed: statistics over counts, without a database."""

@@ -1,0 +1,97 @@
+"""Writers to SQLite, which has one at a time: those that wait at the same time share a commit.
+
+A commit waits for the disk, and costs more than what is written.  So each writer works in a
+savepoint of its own, leaves the commit to the next one if there is one, and returns once that is
+done: nobody has written before all of the group is on disk.  What one writer undoes concerns nobody
+else; if the commit fails, it fails for all of the group.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Engine
+
+# Writers that share a commit, at most: nobody waits for more than so many others.
+MOST = 32
+
+
+@dataclass(eq=False)
+class Group:
+    """Writers that share a commit.
+
+    Attributes:
+        connection: In a transaction.
+        size: How many have written so far.
+        done: Set once it was tried to commit.
+        error: Why that failed.
+    """
+
+    connection: Connection
+    size: int = 0
+    done: threading.Event = field(default_factory=threading.Event)
+    error: BaseException | None = None
+
+
+class GroupedWriter:
+    """Lets threads of one process write in turn.
+
+    Threads queue here, at once awake, and not in SQLite's own busy wait, which sleeps longer the
+    longer it waits.
+
+    Args:
+        engine: Of one connection, with ``writes`` as an option of execution.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._turn = threading.Lock()
+        self._counting = threading.Lock()
+        self._queued = 0
+        self._group: Group | None = None
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Yield the connection in a savepoint; what was written is on disk when this is left."""
+        with self._counting:
+            self._queued += 1
+        with self._turn:
+            with self._counting:
+                self._queued -= 1
+            group = self._group or self._begin()
+            try:
+                with group.connection.begin_nested():
+                    yield group.connection
+            finally:
+                group.size += 1
+                with self._counting:
+                    # Whoever queues takes the turn for certain, and commits or leaves it on.
+                    last = self._queued == 0 or group.size >= MOST
+                if last:
+                    self._commit(group)
+        group.done.wait()
+        if group.error is not None:
+            raise group.error
+
+    def _begin(self) -> Group:
+        connection = self._engine.connect().execution_options(writes=True)
+        try:
+            connection.begin()
+        except BaseException:
+            connection.close()
+            raise
+        self._group = Group(connection)
+        return self._group
+
+    def _commit(self, group: Group) -> None:
+        self._group = None
+        try:
+            group.connection.commit()
+        except BaseException as cause:
+            group.error = cause
+            # Whatever state it is in, its end undoes all that was not committed.
+            group.connection.invalidate()
+        finally:
+            group.connection.close()
+            group.done.set()

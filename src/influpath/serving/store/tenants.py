@@ -1,0 +1,60 @@
+"""Tenants: what concerns all users of one."""
+
+import secrets
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from influpath.serving.schemas import Exclusions
+from influpath.serving.store.tables import tenants
+
+
+def ensure(connection: Connection, tenant: str) -> None:
+    """Add a tenant, unless it is there."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    row = {
+        "tenant_id": tenant,
+        "excluded": Exclusions().model_dump(mode="json"),
+        "salt": secrets.token_hex(16),
+    }
+    connection.execute(dialect.insert(tenants).on_conflict_do_nothing(), row)
+
+
+def touch(connection: Connection, tenant: str) -> None:
+    """Count up the tenant's revision: something changed that concerns all its users.
+
+    The row is locked until the transaction is over, so that such changes come one by one.
+    """
+    ensure(connection, tenant)
+    connection.execute(
+        update(tenants).where(tenants.c.tenant_id == tenant).values(revision=tenants.c.revision + 1)
+    )
+
+
+def revision(connection: Connection, tenant: str) -> int | None:
+    """Return the tenant's revision; None where it is unknown."""
+    return connection.scalar(select(tenants.c.revision).where(tenants.c.tenant_id == tenant))
+
+
+def excluded(connection: Connection, tenant: str) -> Exclusions:
+    """Return what nobody is shown."""
+    found: dict[str, Any] | None = connection.scalar(
+        select(tenants.c.excluded).where(tenants.c.tenant_id == tenant)
+    )
+    return Exclusions() if found is None else Exclusions.model_validate(found)
+
+
+def set_excluded(connection: Connection, tenant: str, exclusions: Exclusions) -> None:
+    """Keep what nobody is shown."""
+    touch(connection, tenant)
+    connection.execute(
+        update(tenants)
+        .where(tenants.c.tenant_id == tenant)
+        .values(excluded=exclusions.model_dump(mode="json"))
+    )
+
+
+def salt(connection: Connection, tenant: str) -> str | None:
+    """Return what goes into hashes of the tenant's users; None where the tenant is unknown."""
+    return connection.scalar(select(tenants.c.salt).where(tenants.c.tenant_id == tenant))

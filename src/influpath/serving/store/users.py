@@ -1,0 +1,178 @@
+"""Users: who opted out, what they exclude, and who is to be forgotten."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from influpath.serving.schemas import Exclusions
+from influpath.serving.store import tenants
+from influpath.serving.store.tables import (
+    audiences,
+    erased,
+    events,
+    goals,
+    journeys,
+    proposals,
+    users,
+)
+
+# Parameters of one statement, well below what SQLite takes.
+CHUNK = 5_000
+
+
+def find(connection: Connection, tenant: str, user_id: str) -> Row[Any] | None:
+    """Return a user's row."""
+    return connection.execute(
+        select(users).where(users.c.tenant_id == tenant, users.c.user_id == user_id)
+    ).first()
+
+
+def ensure(connection: Connection, tenant: str, user_ids: Collection[str], now: datetime) -> None:
+    """Add users, unless they are there; one whose data was deleted is not known any more."""
+    tenants.ensure(connection, tenant)
+    forgotten = tombstones(connection, tenant, user_ids)
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    nothing = Exclusions().model_dump(mode="json")
+    connection.execute(
+        dialect.insert(users).on_conflict_do_nothing(),
+        [
+            {
+                "tenant_id": tenant,
+                "user_id": user_id,
+                "subject": f"u_{secrets.token_hex(10)}",
+                # What was deleted does not come back, and who had opted out still has.
+                "known": user_id not in forgotten,
+                "opted_out": forgotten.get(user_id, False),
+                "excluded": nothing,
+                "created_at": now,
+            }
+            for user_id in sorted(user_ids)
+        ],
+    )
+
+
+def lock(connection: Connection, tenant: str, user_ids: Collection[str]) -> dict[str, Row[Any]]:
+    """Return the rows of users that are there, by id, and let nobody else change them meanwhile.
+
+    Always in the same order, so that two that lock never wait for each other.
+    """
+    found: dict[str, Row[Any]] = {}
+    wanted = sorted(user_ids)
+    for start in range(0, len(wanted), CHUNK):
+        query = (
+            select(users)
+            .where(users.c.tenant_id == tenant, users.c.user_id.in_(wanted[start : start + CHUNK]))
+            .order_by(users.c.id)
+            .with_for_update()
+        )
+        found |= {row.user_id: row for row in connection.execute(query)}
+    return found
+
+
+def lock_one(connection: Connection, tenant: str, user_id: str, now: datetime) -> Row[Any]:
+    """Return a user's row, made where it is new; see ``lock``."""
+    ensure(connection, tenant, [user_id], now)
+    return lock(connection, tenant, [user_id])[user_id]
+
+
+def advance(connection: Connection, user_ref: int, turn: int, by: int = 1) -> bool:
+    """Count up a user's turn if it is still the one that was read; return whether it was."""
+    done = connection.execute(
+        update(users)
+        .where(users.c.id == user_ref, users.c.turn == turn)
+        .values(turn=users.c.turn + by)
+    )
+    return done.rowcount == 1
+
+
+def set_turns(connection: Connection, turns: dict[int, int]) -> None:
+    """Keep the turns of users that are locked."""
+    if turns:
+        connection.execute(
+            update(users).where(users.c.id == bindparam("ref")).values(turn=bindparam("now")),
+            [{"ref": ref, "now": turn} for ref, turn in turns.items()],
+        )
+
+
+def change(connection: Connection, user_ref: int, **values: Any) -> None:
+    """Change a user and count up the turn."""
+    connection.execute(
+        update(users).where(users.c.id == user_ref).values(turn=users.c.turn + 1, **values)
+    )
+
+
+def digest(salt: str, user_id: str) -> str:
+    """Return what is kept of a user whose data was deleted."""
+    return hmac.new(salt.encode(), user_id.encode(), hashlib.sha256).hexdigest()
+
+
+def tombstones(connection: Connection, tenant: str, user_ids: Collection[str]) -> dict[str, bool]:
+    """Return which users' data was deleted, and whether they had opted out."""
+    salt = tenants.salt(connection, tenant)
+    if salt is None:
+        return {}
+    by_digest = {digest(salt, user_id): user_id for user_id in user_ids}
+    found: dict[str, bool] = {}
+    digests: Sequence[str] = list(by_digest)
+    for start in range(0, len(digests), CHUNK):
+        query = select(erased.c.digest, erased.c.opted_out).where(
+            erased.c.digest.in_(digests[start : start + CHUNK])
+        )
+        found |= {by_digest[row.digest]: row.opted_out for row in connection.execute(query)}
+    return found
+
+
+def opted_out(connection: Connection, tenant: str, user_ids: Collection[str]) -> set[str]:
+    """Return which of some users have opted out."""
+    found: set[str] = set()
+    wanted = list(user_ids)
+    for start in range(0, len(wanted), CHUNK):
+        query = select(users.c.user_id).where(
+            users.c.tenant_id == tenant,
+            users.c.opted_out,
+            users.c.user_id.in_(wanted[start : start + CHUNK]),
+        )
+        found |= set(connection.scalars(query))
+    return found
+
+
+def left_alone(connection: Connection, tenant: str) -> int:
+    """Return how many users have opted out or had their data deleted."""
+    out = select(func.count()).where(users.c.tenant_id == tenant, users.c.opted_out)
+    gone = select(func.count()).where(erased.c.tenant_id == tenant)
+    return (connection.scalar(out) or 0) + (connection.scalar(gone) or 0)
+
+
+def erase(connection: Connection, tenant: str, user_id: str) -> tuple[int, int, int]:
+    """Delete everything about a user but the audit log, which knows nobody.
+
+    Returns:
+        How many events, proposals and journeys that were.
+    """
+    tenants.ensure(connection, tenant)
+    rows = lock(connection, tenant, [user_id])
+    before = tombstones(connection, tenant, [user_id])
+    counts = (0, 0, 0)
+    out = before.get(user_id, False)
+    if user_id in rows:
+        ref, out = rows[user_id].id, rows[user_id].opted_out
+        counts = (
+            connection.execute(delete(events).where(events.c.user_ref == ref)).rowcount,
+            connection.execute(delete(proposals).where(proposals.c.user_ref == ref)).rowcount,
+            connection.execute(delete(journeys).where(journeys.c.user_ref == ref)).rowcount,
+        )
+        connection.execute(delete(goals).where(goals.c.user_ref == ref))
+        connection.execute(delete(users).where(users.c.id == ref))
+    connection.execute(
+        delete(audiences).where(audiences.c.tenant_id == tenant, audiences.c.user_id == user_id)
+    )
+    own = digest(str(tenants.salt(connection, tenant)), user_id)
+    connection.execute(delete(erased).where(erased.c.digest == own))
+    connection.execute(insert(erased), {"tenant_id": tenant, "digest": own, "opted_out": out})
+    return counts
