@@ -141,9 +141,10 @@ class FakeEngine:
         ready = accepted >= 2 or shown + 1 == ask.horizon
         others = [item for item in self.known.cards if item not in barred | members]
         candidates = [each for each in targets if each not in barred] if ready else []
-        chosen = (candidates or others or [None])[0]
-        if chosen is None:
+        left = candidates or others
+        if not left:
             return StepAnswer(None, target=targets[0], note="no item is left that may be shown")
+        chosen = left[0]
         return StepAnswer(
             chosen,
             target=targets[0],

@@ -1,7 +1,6 @@
 """Anything may happen in any order; what must hold, holds after every step, on both databases."""
 
 from collections import Counter
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -15,13 +14,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from serving.conftest import Clock
-from serving.fakes import FakeEngine
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from influpath.planning.objectives import Objective
 from influpath.serving.campaigns.service import Caller, Service
-from influpath.serving.errors import ConflictError
+from influpath.serving.errors import ConflictError, NotFoundError
 from influpath.serving.schemas import (
     CampaignChange,
     CampaignIn,
@@ -38,6 +35,8 @@ from influpath.serving.schemas import (
 from influpath.serving.settings import ServerSettings
 from influpath.serving.store.database import Database
 from influpath.serving.store.tables import events, journeys, proposals, tenants
+from serving.conftest import Clock
+from serving.fakes import FakeEngine
 
 USERS = st.integers(1, 3)
 ITEMS = st.integers(1, 14)
@@ -171,9 +170,7 @@ class Campaigns(RuleBasedStateMachine):
     def set_goal(self, user: int, objective: Objective, horizon: int) -> None:
         members = {int(item) for item in self.engine.known.members(objective)}
         if not members <= self.excluded[user]:
-            self.service.add_goal(
-                self.admin, user, GoalIn(objective=objective, horizon=horizon)
-            )
+            self.service.add_goal(self.admin, user, GoalIn(objective=objective, horizon=horizon))
 
     @rule(user=USERS)
     def give_up(self, user: int) -> None:
@@ -262,8 +259,6 @@ class Campaigns(RuleBasedStateMachine):
         assert sum(day.shown for day in report.days) == sum(report.answers.values())
 
     def known(self, user: int) -> bool:
-        from influpath.serving.errors import NotFoundError
-
         try:
             self.service.user(self.admin, user)
         except NotFoundError:
@@ -284,12 +279,10 @@ class Campaigns(RuleBasedStateMachine):
             kept = connection.execute(
                 select(journeys).where(journeys.c.tenant_id == self.admin.tenant)
             ).all()
-            used = dict(
-                connection.execute(
-                    select(events.c.journey_id, func.count())
-                    .where(events.c.tenant_id == self.admin.tenant)
-                    .group_by(events.c.journey_id)
-                ).all()
+            used = Counter(
+                connection.scalars(
+                    select(events.c.journey_id).where(events.c.tenant_id == self.admin.tenant)
+                )
             )
         at_once = Counter(row.user_ref for row in shown if row.status == "open")
         assert max(at_once.values(), default=0) <= 1
@@ -300,7 +293,7 @@ class Campaigns(RuleBasedStateMachine):
             assert len(counted) == journey.shown <= journey.horizon
             # Every slot that is over was used up by one event.
             closed = [row for row in counted if row.status != "open"]
-            assert used.get(journey.id, 0) == len(closed)
+            assert used[journey.id] == len(closed)
             if journey.arm == "control":
                 assert not its
             if journey.status == "arrived":
@@ -308,15 +301,15 @@ class Campaigns(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def machine(store: Database) -> Iterator[type[Campaigns]]:
-    yield type("Campaigns", (Campaigns,), {"store": store})
+def machine(store: Database) -> type[Campaigns]:
+    return type("Campaigns", (Campaigns,), {"store": store})
 
 
 def test_what_must_hold_holds_whatever_happens(machine: type[Campaigns]) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=15,
+            max_examples=12,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -19,7 +19,6 @@ from influpath.serving.campaigns.situation import (
     taken,
 )
 from influpath.serving.engine.asks import RateAsk, StepAnswer, StepAsk
-from influpath.serving.schemas import Exclusions
 from influpath.serving.store.events import Happened
 from influpath.serving.store.names import fresh
 
@@ -64,13 +63,11 @@ class Deciding(Base):
             given.append(campaign.terms.guardrails.excluded)
         if proposal.journey_id is not None and proposal.journey_status != "open":
             return "withdrawn"
-        exclusions = together(*given)
-        if exclusions == Exclusions():
-            return None
         try:
             catalogue = self._catalogue(situation.tenant, proposal.version)
         except ModelFileError:
             return "withdrawn"
+        exclusions = together(*given)
         return "withdrawn" if excludes(catalogue, exclusions, proposal.item) else None
 
     def _decide(self, situation: Situation, closing: Closing | None) -> Decision:

@@ -8,7 +8,7 @@ again.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from influpath.serving.campaigns.base import demanded
@@ -16,7 +16,8 @@ from influpath.serving.campaigns.caller import Caller
 from influpath.serving.campaigns.catalogues import card
 from influpath.serving.campaigns.deciding import Deciding, Decision
 from influpath.serving.campaigns.ending import end_due
-from influpath.serving.campaigns.situation import Leg, Situation, leg_of
+from influpath.serving.campaigns.situation import Situation, leg_of
+from influpath.serving.campaigns.writing import added, entries_of, never_came, standing
 from influpath.serving.errors import NotReadyError
 from influpath.serving.schemas import Exclusions, Id, Next, NextIn
 from influpath.serving.store import audit, campaigns, events, journeys, models, tenants, users
@@ -200,126 +201,3 @@ def head() -> Any:
 
 
 HEAD = head()
-
-
-def never_came(situation: Situation, turn: int) -> dict[str, Any]:
-    """Return the event that stands for an answer which never came."""
-    proposal: Row[Any] | None = situation.proposal
-    if proposal is None:
-        raise ValueError("no proposal is open")
-    return {
-        "tenant_id": situation.tenant,
-        "event_id": None,
-        "user_ref": situation.user.id,
-        "turn": turn,
-        "kind": "ignored",
-        "item": proposal.item,
-        "proposal_id": proposal.id,
-        "journey_id": proposal.journey_id,
-        "at": None,
-        "recorded_at": situation.now,
-    }
-
-
-def standing(leg: Leg, now: datetime) -> dict[str, Any]:
-    """Return what is kept of how a journey stands."""
-    return {
-        "status": leg.status,
-        "version": leg.version,
-        "shown": leg.shown,
-        "feasibility": leg.feasibility,
-        "note": leg.note,
-        "began_turn": leg.began_turn,
-        "ended_at": None if leg.status == "open" else now,
-    }
-
-
-def added(situation: Situation, leg: Leg, turn: int) -> dict[str, Any]:
-    """Return a journey's row."""
-    return {
-        "id": leg.id,
-        "tenant_id": situation.tenant,
-        "user_ref": situation.user.id,
-        "campaign_id": leg.campaign.id if leg.campaign else None,
-        "goal_id": leg.goal_id,
-        "arm": leg.arm,
-        "horizon": leg.horizon,
-        "enrolled_turn": turn,
-        "enrolled_at": situation.now,
-        **standing(leg, situation.now),
-    }
-
-
-def entries_of(situation: Situation, decision: Decision, title: str | None) -> list[dict[str, Any]]:
-    """Return what the audit log says of a decision."""
-    now, subject = situation.now, situation.user.subject
-    found = []
-    proposal = situation.proposal
-    if proposal is not None and decision.closing is not None:
-        found.append(
-            audit.entry(
-                now,
-                "system",
-                f"proposal.{decision.closing}",
-                subject=subject,
-                campaign_id=proposal.campaign_id,
-                model=proposal.version,
-                proposal=proposal.id,
-                item=proposal.item,
-            )
-        )
-    for leg in decision.legs:
-        campaign_id = leg.campaign.id if leg.campaign else None
-        name = leg.terms.name if leg.campaign else None
-        about = {"campaign": name, "goal": leg.goal_id, "objective": leg.objective_words}
-        if leg.new:
-            found.append(
-                audit.entry(
-                    now,
-                    "system",
-                    "journey.enrolled",
-                    subject=subject,
-                    campaign_id=campaign_id,
-                    model=leg.version,
-                    arm=leg.arm,
-                    **about,
-                )
-            )
-        if leg.changed and leg.status != "open":
-            found.append(
-                audit.entry(
-                    now,
-                    "system",
-                    "journey.ended",
-                    subject=subject,
-                    campaign_id=campaign_id,
-                    model=leg.version,
-                    status=leg.status,
-                    note=leg.note,
-                    **about,
-                )
-            )
-    answer, led = decision.answer, decision.leg
-    found.append(
-        audit.entry(
-            now,
-            "system",
-            "proposal.shown" if answer.item is not None else "proposal.none",
-            subject=subject,
-            campaign_id=led.campaign.id if led and led.campaign else None,
-            model=decision.version,
-            item=answer.item,
-            title=title,
-            reason=answer.reason,
-            note=answer.note,
-            campaign=led.terms.name if led and led.campaign else None,
-            goal=led.goal_id if led else None,
-            objective=led.objective_words if led else None,
-            step=led.shown if led else None,
-            horizon=led.horizon if led else None,
-            aggressiveness=answer.aggressiveness if led else None,
-            acceptance=answer.acceptance,
-            rank=answer.rank,
-        )
-    )
-    return found

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import secrets
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from influpath.serving.schemas import Exclusions
 from influpath.serving.store import tenants
-from influpath.serving.store.names import fresh
 from influpath.serving.store.tables import (
     audiences,
     erased,
@@ -45,7 +45,7 @@ def ensure(connection: Connection, tenant: str, user_ids: Collection[str], now: 
             {
                 "tenant_id": tenant,
                 "user_id": user_id,
-                "subject": fresh("u"),
+                "subject": f"u_{secrets.token_hex(10)}",
                 # What was deleted does not come back, and who had opted out still has.
                 "known": user_id not in forgotten,
                 "opted_out": forgotten.get(user_id, False),

@@ -1,0 +1,342 @@
+"""What is promised of campaigns, one thing at a time, on both databases."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from influpath.errors import ConfigError, InfluPathError, UnknownIdError
+from influpath.planning.objectives import Objective
+from influpath.serving.campaigns.holdout import arm_of, share_of
+from influpath.serving.campaigns.service import Caller, Service
+from influpath.serving.errors import ConflictError, ForbiddenError, NotFoundError, NotReadyError
+from influpath.serving.schemas import (
+    Audience,
+    AudienceIn,
+    Campaign,
+    CampaignChange,
+    CampaignIn,
+    Event,
+    Exclusions,
+    FeedbackIn,
+    GoalIn,
+    Guardrails,
+    ModelIn,
+    Next,
+    NextIn,
+    OptOutIn,
+    PlanIn,
+)
+from influpath.serving.settings import ServerSettings
+from influpath.serving.store.tables import metadata
+from serving.conftest import ADMIN, SERVER, VIEWER, Clock
+from serving.fakes import FakeEngine
+
+FILM_9 = Objective.item(9)
+OUT = OptOutIn(opted_out=True)
+
+
+def create(service: Service, **terms: Any) -> Campaign:
+    return service.create_campaign(
+        ADMIN, CampaignIn(**{"name": "c", "objective": FILM_9, "holdout": 0, **terms})
+    )
+
+
+def ask(service: Service, user: Any = 1) -> Next:
+    return service.next(SERVER, NextIn(user_id=user))
+
+
+def tell(service: Service, shown: Next, kind: str = "accepted", name: str | None = None) -> str:
+    event = Event.model_validate(
+        {
+            "event_id": name or f"{shown.proposal_id}-{kind}",
+            "user_id": shown.user_id,
+            "kind": kind,
+            "proposal_id": shown.proposal_id,
+        }
+    )
+    return service.feedback(SERVER, FeedbackIn(events=(event,))).results[0].status
+
+
+def take(service: Service, item: Any, user: Any = 1, name: str = "organic") -> None:
+    event = Event(event_id=name, user_id=user, kind="organic", item_id=item)
+    service.feedback(SERVER, FeedbackIn(events=(event,)))
+
+
+def test_a_user_is_led_to_the_objective(service: Service) -> None:
+    campaign = create(service)
+    for step in (1, 2, 3):
+        shown = ask(service)
+        assert (shown.campaign_id, shown.step) == (campaign.id, step)
+        tell(service, shown)
+    assert shown.is_objective
+    assert service.user(VIEWER, 1).journeys[0].status == "arrived"
+    assert ask(service).source == "plain"
+
+
+def test_highest_priority_then_feasibility_then_one_at_a_time(
+    service: Service, engine: FakeEngine
+) -> None:
+    low = create(service, priority=0)
+    assert ask(service).campaign_id == low.id
+    high = create(service, priority=5, objective=Objective.item(10))
+    # As many as may lead do: the other waits until the first is over.
+    tell(service, ask(service))
+    assert ask(service).campaign_id == low.id
+    assert ask(service, 2).campaign_id == high.id
+
+
+def test_who_is_not_feasible_is_counted_and_not_led(service: Service, engine: FakeEngine) -> None:
+    engine.feasibility["1"] = 0.001
+    campaign = create(service)
+    assert ask(service).source == "plain"
+    assert service.user(VIEWER, 1).journeys[0].status == "over"
+    assert service.report(VIEWER, campaign.id).funnel[0].treated == 1
+
+
+def test_the_hold_out_gets_the_plain_recommender_and_arrives_by_itself(service: Service) -> None:
+    campaign = create(service, holdout=0.9)
+    control = next(
+        user for user in range(1, 50) if arm_of(campaign.id, str(user), 0.9) == "control"
+    )
+    shown = ask(service, control)
+    assert (shown.source, shown.campaign_id, shown.step) == ("plain", None, None)
+    take(service, 9, control)
+    report = service.report(VIEWER, campaign.id)
+    assert (report.funnel[0].control, report.funnel[-1].control) == (1, 1)
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_shares_are_in_the_unit_interval_and_arms_nested(campaign: str, user: str) -> None:
+    share = share_of(campaign, user)
+    assert 0 <= share < 1
+    assert arm_of(campaign, user, share) == "treated"
+    assert arm_of(campaign, user, min(share + 1e-9, 1.0)) == "control"
+
+
+def test_shares_are_uniform_and_independent_between_campaigns() -> None:
+    # 20,000 users: three standard errors of a share of 0.3 are 0.0097.
+    arms = [
+        [arm_of(campaign, str(user), 0.3) == "control" for user in range(20_000)]
+        for campaign in ("a", "b")
+    ]
+    assert sum(arms[0]) / 20_000 == pytest.approx(0.3, abs=0.0097)
+    assert sum(map(all, zip(*arms, strict=True))) / 20_000 == pytest.approx(0.09, abs=0.0061)
+
+
+def test_an_opt_out_holds_on_the_very_next_call(service: Service) -> None:
+    create(service)
+    shown = ask(service)
+    assert shown.source == "campaign"
+    service.opt_out(SERVER, 1, OUT)
+    assert ask(service).source == "plain"
+    # What was shown before may still be answered.
+    assert tell(service, shown, "rejected") == "recorded"
+
+
+def test_an_opt_out_while_the_engine_thinks_holds(service: Service, engine: FakeEngine) -> None:
+    create(service)
+
+    def hook(_: object) -> None:
+        engine.hook = None
+        service.opt_out(SERVER, 1, OUT)
+
+    tell(service, ask(service))
+    engine.hook = hook
+    assert ask(service).source == "plain"
+
+
+def test_goals_come_first_and_survive_an_opt_out(service: Service) -> None:
+    create(service)
+    goal = service.add_goal(SERVER, 1, GoalIn(objective=Objective.item(10)))
+    service.opt_out(SERVER, 1, OUT)
+    shown = ask(service)
+    assert (shown.source, shown.goal_id) == ("goal", goal.id)
+    assert service.give_up_goal(SERVER, 1, goal.id).status == "given_up"
+    assert ask(service).source == "plain"
+
+
+def test_an_excluded_item_is_withdrawn_at_once(service: Service) -> None:
+    create(service)
+    shown = ask(service)
+    assert shown.item is not None
+    service.set_exclusions(ADMIN, Exclusions(categories=(shown.item.categories[0].upper(),)))
+    again = ask(service)
+    assert again.item is not None
+    assert again.item.categories != shown.item.categories
+    with pytest.raises(UnknownIdError):
+        service.exclude(SERVER, 1, Exclusions(items=(99,)))
+    with pytest.raises(ConfigError, match="excluded"):
+        create(service, guardrails=Guardrails(excluded=Exclusions(items=(9,))))
+
+
+def test_a_proposal_that_nobody_answers_counts_as_ignored(service: Service, clock: Clock) -> None:
+    campaign = create(service)
+    shown = ask(service)
+    clock.forward(days=8)
+    second = ask(service)
+    assert (second.step, second.item != shown.item) == (2, True)
+    assert service.report(VIEWER, campaign.id).answers["ignored"] == 1
+    assert tell(service, shown) == "recorded"
+    assert service.report(VIEWER, campaign.id).answers["accepted"] == 1
+
+
+def test_a_campaign_ends_with_its_time(service: Service, clock: Clock) -> None:
+    campaign = create(service, ends_at=clock() + Clock.DAY)
+    assert ask(service).source == "campaign"
+    clock.forward(days=2)
+    assert ask(service).source == "plain"
+    assert service.campaign(VIEWER, campaign.id).status == "ended"
+    assert service.user(VIEWER, 1).journeys[0].status == "stopped"
+
+
+def test_a_journey_keeps_its_model_until_that_is_gone(service: Service, engine: FakeEngine) -> None:
+    create(service)
+    tell(service, ask(service))
+    service.register_model(ADMIN, ModelIn(version="v2"))
+    service.activate_model(ADMIN, "v2")
+    assert (ask(service).model, ask(service, 2).model) == ("v1", "v2")
+    engine.gone.add("default/v1")
+    assert (ask(service).model, ask(service).source) == ("v2", "plain")
+    assert service.user(VIEWER, 1).journeys[0].status == "stopped"
+    engine.gone.clear()
+    assert service.roll_back(ADMIN).version == "v1"
+    with pytest.raises(ConflictError):
+        service.roll_back(ADMIN)
+
+
+def test_feedback_is_recorded_once_and_all_or_nothing(service: Service) -> None:
+    shown = ask(service)
+    events = (
+        Event(event_id="a", user_id=1, kind="accepted", proposal_id=shown.proposal_id),
+        Event(event_id="b", user_id=2, kind="accepted", proposal_id=shown.proposal_id),
+    )
+    with pytest.raises(NotFoundError):
+        service.feedback(SERVER, FeedbackIn(events=events))
+    assert ask(service) == shown
+    twice = FeedbackIn(events=(events[0], events[0]))
+    assert [each.status for each in service.feedback(SERVER, twice).results] == [
+        "recorded",
+        "duplicate",
+    ]
+    assert tell(service, shown, name="c") == "answered_before"
+    with pytest.raises(ConflictError):
+        tell(service, shown, "rejected", name="a")
+
+
+def test_the_data_of_a_user_is_deleted_everywhere(service: Service) -> None:
+    name = "user-zoe-4711"
+    create(service, audience=Audience(kind="users", users=(name, "other")))
+    service.add_goal(SERVER, name, GoalIn(objective=Objective.item(10)))
+    shown = ask(service, name)
+    tell(service, shown)
+    take(service, 4, name)
+    service.opt_out(SERVER, name, OUT)
+    service.delete_user(SERVER, name)
+    with service.store.reading() as connection:
+        for table in metadata.sorted_tables:
+            assert name not in str(connection.execute(select(table)).all()), table.name
+    with pytest.raises(NotFoundError):
+        service.audit(VIEWER, user_id=name)
+    with pytest.raises(NotFoundError):
+        tell(service, shown)
+    # Who comes again is as new, but still left alone.
+    assert ask(service, name).source == "plain"
+    assert service.user(VIEWER, name).opted_out
+
+
+def test_a_deleted_history_no_longer_counts(service: Service, engine: FakeEngine) -> None:
+    service.delete_user(SERVER, 3)
+    assert service.search_users(VIEWER, "3").users == ()
+    assert all(
+        each.user_id != 3 for each in service.audience(VIEWER, AudienceIn(objective=FILM_9)).members
+    )
+    ask(service, 3)
+    assert not engine.asked[-1].person.known
+
+
+def test_the_log_of_a_user_reads_as_plain_language(service: Service) -> None:
+    create(service, name="Spring")
+    tell(service, ask(service), "rejected")
+    said = [entry.words for entry in service.audit(VIEWER, user_id=1).entries]
+    assert said[0] == "The user was enrolled in the campaign Spring."
+    assert said[1].startswith("Film 2 (item 2) was shown as step 1 of at most 20")
+    assert said[2] == "The user rejected item 2; it is not shown again."
+
+
+def test_roles(service: Service) -> None:
+    for call in (
+        lambda caller: service.create_campaign(caller, CampaignIn(name="c", objective=FILM_9)),
+        lambda caller: service.register_model(caller, ModelIn(version="v9")),
+        lambda caller: service.roll_back(caller),
+        lambda caller: service.set_exclusions(caller, Exclusions()),
+    ):
+        for caller in (VIEWER, SERVER):
+            with pytest.raises(ForbiddenError):
+                call(caller)
+    for act in (
+        lambda: service.next(VIEWER, NextIn(user_id=1)),
+        lambda: service.opt_out(VIEWER, 1, OUT),
+        lambda: service.delete_user(VIEWER, 1),
+        lambda: service.add_goal(VIEWER, 1, GoalIn(objective=FILM_9)),
+    ):
+        with pytest.raises(ForbiddenError):
+            act()
+    assert service.plan(VIEWER, PlanIn(user_id=1, objective=FILM_9)).target
+
+
+def test_tenants_see_nothing_of_each_other(service: Service) -> None:
+    campaign = create(service)
+    shown = ask(service)
+    goal = service.add_goal(SERVER, "zoe", GoalIn(objective=FILM_9))
+    service.set_exclusions(ADMIN, Exclusions(items=(5,)))
+    other = Caller("other", "root", "admin")
+    with pytest.raises(NotReadyError):
+        service.next(other, NextIn(user_id=1))
+    service.register_model(other, ModelIn(version="w1"))
+    answer = Event(event_id="x", user_id=1, kind="accepted", proposal_id=shown.proposal_id)
+    for call in (
+        lambda: service.campaign(other, campaign.id),
+        lambda: service.report(other, campaign.id),
+        lambda: service.change_campaign(other, campaign.id, CampaignChange(status="ended")),
+        lambda: service.feedback(other, FeedbackIn(events=(answer,))),
+        lambda: service.user(other, "zoe"),
+        lambda: service.give_up_goal(other, "zoe", goal.id),
+        lambda: service.activate_model(other, "v1"),
+        lambda: service.audit(other, user_id=1),
+        lambda: service.audit(other, campaign_id=campaign.id),
+    ):
+        with pytest.raises(NotFoundError):
+            call()
+    assert service.campaigns(other) == ()
+    assert service.exclusions(other) == Exclusions()
+    assert [model.version for model in service.models(other)] == ["w1"]
+    assert service.next(other, NextIn(user_id=1)).source == "plain"
+    service.delete_user(other, "zoe")
+    assert service.user(VIEWER, "zoe").goals
+    assert {entry.model for entry in service.audit(other).entries} <= {"w1", None}
+    assert tell(service, shown) == "recorded"
+
+
+def test_many_calls_at_once_agree(service: Service) -> None:
+    create(service)
+    with ThreadPoolExecutor(8) as pool:
+        shown = set(pool.map(lambda _: ask(service).proposal_id, range(24)))
+    assert len(shown) == 1
+    proposal = ask(service)
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(lambda _: tell(service, proposal, name="same"), range(16)))
+    assert sorted(said) == ["duplicate"] * 15 + ["recorded"]
+
+
+def test_ready_says_what_is_missing(service: Service, engine: FakeEngine) -> None:
+    service.ready()
+    with service.store.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM activations")
+    with pytest.raises(NotReadyError):
+        service.ready()
+    assert issubclass(NotReadyError, InfluPathError)
+    assert ServerSettings().max_journeys == 1
