@@ -21,6 +21,7 @@ from influpath.benchmarks.planning import measure_planning
 from influpath.benchmarks.reach import measure_reach
 from influpath.benchmarks.references import missing
 from influpath.benchmarks.rounds import stopwatch
+from influpath.benchmarks.serving import measure_serving
 from influpath.benchmarks.start import measure_start
 from influpath.benchmarks.training import measure_training
 from influpath.data.dataset import Dataset
@@ -136,6 +137,7 @@ class Bench:
             "start": lambda: measure_start(config, train, self.pairs, work),
             "growth": lambda: measure_growth(config),
             "reach": lambda: self.reach(work),
+            "serving": lambda: measure_serving(config, self.dataset, work),
         }
         return measures[name]()
 

@@ -1,6 +1,7 @@
 """What is measured, and how much of it; sizes follow the paper's Table VI and ``configs/ml-1m``."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -9,7 +10,7 @@ from influpath.config import FrozenConfig
 from influpath.errors import ConfigError
 
 # The parts of a run, in its order.
-PARTS = ("training", "planning", "judging", "start", "growth", "reach")
+PARTS = ("training", "planning", "judging", "start", "growth", "reach", "serving")
 
 # Table VI of the paper, MovieLens-1M.
 PAPER_IRN: dict[str, Any] = {
@@ -64,6 +65,28 @@ class Growth(FrozenConfig):
     pairs: int = Field(default=128, ge=1)
 
 
+class Serving(FrozenConfig):
+    """The open loop that the service is put under.
+
+    Attributes:
+        bundles: Folder of ``influpath publish``, with one version of the tenant "default".
+        database: URL; None is a new file of SQLite.
+        next_per_second: Arrivals of ``next``, on average.
+        feedback_per_second: Of ``feedback``, one event each.
+        healthz_per_second: Of the reference.
+        seconds: How long is measured.
+        warm_up: Seconds before that.
+    """
+
+    bundles: Path | None = None
+    database: str | None = None
+    next_per_second: float = Field(default=100.0, gt=0)
+    feedback_per_second: float = Field(default=50.0, gt=0)
+    healthz_per_second: float = Field(default=5.0, gt=0)
+    seconds: float = Field(default=300.0, gt=0)
+    warm_up: float = Field(default=10.0, ge=0)
+
+
 class BenchConfig(FrozenConfig):
     """Settings of a run; ``quick`` has smaller ones.
 
@@ -90,6 +113,7 @@ class BenchConfig(FrozenConfig):
         reach_hr: HR@10 that a training has to reach.
         reach_minutes: Training time after which a system that has not got there is stopped.
         reach_rate: Learning rate there, Adam's usual one and that of the libraries.
+        serving: The load on the service.
     """
 
     repeats: int = Field(default=5, ge=1)
@@ -113,6 +137,7 @@ class BenchConfig(FrozenConfig):
     reach_hr: float = Field(default=0.25, gt=0, lt=1)
     reach_minutes: float = Field(default=3.0, gt=0)
     reach_rate: float = Field(default=1e-3, gt=0)
+    serving: Serving = Serving()
 
 
 QUICK: dict[str, Any] = {
@@ -133,6 +158,7 @@ QUICK: dict[str, Any] = {
         **{"batches": 4, "pairs": 32},
     },
     "reach_minutes": 0.5,
+    "serving": {"seconds": 10.0, "warm_up": 3.0},
 }
 
 
@@ -143,7 +169,12 @@ def bench_config(quick: bool, changes: Mapping[str, Any]) -> BenchConfig:
         quick: Start from the quick ones.
         changes: Settings that differ.
     """
-    return BenchConfig.parse({**(QUICK if quick else {}), **changes}, "bench")
+    settings = {**(QUICK if quick else {})}
+    for name, value in changes.items():
+        # A group of settings is changed one by one.
+        group = settings.get(name)
+        settings[name] = {**group, **value} if isinstance(group, dict) else value
+    return BenchConfig.parse(settings, "bench")
 
 
 def chosen_parts(only: list[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ TITLES = {
     "start": "start: seconds of a fresh process",
     "growth": "growth: one process per point",
     "reach": "reach: training time to HR@10",
+    "serving": "serving: from when a request was due to its answer",
 }
 
 

@@ -11,6 +11,7 @@ EXAMPLES = (
     "influpath bench --quick",
     "influpath bench --only planning --only growth --repeats 3",
     "influpath bench --data ml-1m --data-dir ~/datasets --again",
+    "influpath bench --only serving --bundles bundles --out results/serving.json",
 )
 
 
@@ -20,8 +21,8 @@ def bench(
         list[str] | None,
         typer.Option(
             metavar="PART",
-            help="Only this part: training, planning, judging, start, growth or reach.  May be "
-            "repeated.",
+            help="Only this part: training, planning, judging, start, growth, reach or serving.  "
+            "May be repeated.",
         ),
     ] = None,
     quick: Annotated[
@@ -49,6 +50,22 @@ def bench(
             min=0.1, metavar="MINUTES", help="Most training time per system in the part reach."
         ),
     ] = None,
+    bundles: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Of influpath publish, with the model for the part serving; it is left out "
+            "without.",
+        ),
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="For the part serving; by default a new file of SQLite."),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=1, help="How long the part serving measures.  300, quick 10."),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE.json", help="The result; pictures go beside it.")
     ] = Path("results/bench.json"),
@@ -65,7 +82,7 @@ def bench(
     data_option: DataOption = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Measure speed and memory: training, planning, judging, start-up and growth.
+    """Measure speed and memory: training, planning, judging, start-up, growth, and the service.
 
     Everything is measured beside a reference in the same run, and as a share of the machine's rate
     of matrix products; docs/benchmarks.md says how.  Each part is written as it comes, and one that
@@ -80,8 +97,8 @@ def bench(
     from influpath.data import load_dataset
 
     parts = chosen_parts(only or [])
-    asked: dict[str, Any] = {"repeats": repeats, "reach_minutes": reach_minutes}
-    changes = {name: value for name, value in asked.items() if value is not None}
+    serving = given(bundles=bundles, database=database, seconds=seconds)
+    changes = given(repeats=repeats, reach_minutes=reach_minutes, serving=serving or None)
     data_folder = data_dir_of(context, data_dir)
     options = key_values(data_option, "--data-option")
     dataset = load_dataset(source or default_source(data_folder), preset, data_folder, **options)
@@ -93,6 +110,11 @@ def bench(
     pictures = [out.with_suffix(suffix) for suffix in (".svg", ".png")]
     if draw_bench(document, pictures):
         typer.echo(f"pictures: {', '.join(map(str, pictures))}")
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def default_source(data_dir: str | None) -> str:

@@ -20,7 +20,7 @@ from influpath.irn.network import IRNNetwork
 from influpath.irn.reading import READ_POSITIONS, peek, read_windows, row_chunks
 from influpath.irn.window import empty_slots, plan_window
 from influpath.recommenders.base import Recommender
-from influpath.recommenders.blocks import log_softmax_at, log_softmax_of
+from influpath.recommenders.blocks import evaluating, log_softmax_at, log_softmax_of
 from influpath.recommenders.item2vec import item2vec
 from influpath.training.loop import seeded, train
 
@@ -129,7 +129,7 @@ class IRN(Recommender):
             plain: Read whole windows as in training: the same but for rounding, without a cache.
                 So is every shown objective that sees the items (``leak``).
         """
-        self.module.eval()
+        evaluating(self.module)
         if not (plain or (self.config.leak and objectives_B is not None)):
             shown_B = None if objectives_B is None else torch.from_numpy(objectives_B)
             return read_windows(self.module, known, shown_B, slots, r_B, w_t_BL, cache)

@@ -107,20 +107,26 @@ class State:
             shown: True for what became of the slot; False for an event of the user's own, which
                 joins the history but takes no slot.
         """
-        self.known = self.known.append(items_B)
-        self.reject(items_B)
+        if items_B.any():
+            self.known = self.known.append(items_B)
+            self.reject(items_B)
         if shown:
             self.shown += 1
-            self._bar(self.resting_BN[:, 0], False)
-            self.resting_BN = np.pad(self.resting_BN[:, 1:], ((0, 0), (0, 1)))
+            if self.resting_BN.any():
+                self._bar(self.resting_BN[:, 0], False)
+                self.resting_BN = np.pad(self.resting_BN[:, 1:], ((0, 0), (0, 1)))
 
     def reject(self, items_B: IntArray) -> None:
         """Bar one item per row from ever being proposed (again); 0 bars nothing in that row."""
+        if not items_B.any():
+            return
         self._bar(items_B, True)
         self.resting_BN = np.where(self.resting_BN == items_B[:, None], 0, self.resting_BN)
 
     def rest(self, items_B: IntArray) -> None:
         """Bar one item per row for the next ``REST`` slots; 0 bars nothing in that row."""
+        if not items_B.any():
+            return
         self._bar(items_B, True)
         self.resting_BN[:, -1] = np.where(items_B > 0, items_B, self.resting_BN[:, -1])
 

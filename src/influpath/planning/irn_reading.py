@@ -172,8 +172,9 @@ class IRNState(State):
     def append(self, items_B: IntArray, shown: bool = True) -> None:
         """See ``State.append``."""
         super().append(items_B, shown)
-        for reading in self.passes:
-            reading.append(items_B)
+        if items_B.any():
+            for reading in self.passes:
+                reading.append(items_B)
 
     def retarget(self, objectives_B: IntArray) -> None:
         """See ``State.retarget``: what was read toward the old objective is read anew."""

@@ -34,7 +34,8 @@ class ReadingState(State):
     def append(self, items_B: IntArray, shown: bool = True) -> None:
         """See ``State.append``; the recommender reads the items too."""
         super().append(items_B, shown)
-        self.reader.append(items_B)
+        if items_B.any():
+            self.reader.append(items_B)
 
     def keep(self, rows: IntArray) -> None:
         """See ``State.keep``; the reader follows."""

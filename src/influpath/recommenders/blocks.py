@@ -178,6 +178,15 @@ def plain_attention(
     return mixed
 
 
+def evaluating(module: nn.Module) -> None:
+    """Put a network that is as a whole in training out of it.
+
+    ``eval`` goes through all its parts, which takes as long as reading a short history.
+    """
+    if module.training:
+        module.eval()
+
+
 def initialise(module: nn.Module) -> None:
     """Initialise as BERT does: small normal weights, zero biases."""
     for part in module.modules():

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from influpath.data.sequences import IntArray, Sequences, count_up
+from influpath.recommenders.blocks import evaluating
 from influpath.recommenders.causal_reader import CausalReader, Memory
 from influpath.recommenders.neural import NeuralRecommender, Windows
 
@@ -171,7 +172,7 @@ class CausalRecommender(NeuralRecommender):
     ) -> Iterator[tuple[IntArray, IntArray, Tensor]]:
         """See ``Recommender.read_paths``: each window is encoded once for all steps in it."""
         self.items  # noqa: B018 - raises where the model is not trained
-        self.module.eval()
+        evaluating(self.module)
         whole = histories.extend(paths)
         counts = paths.lengths + 1
         size = max(1, HIDDEN_ROWS // int(counts.max(initial=1)))

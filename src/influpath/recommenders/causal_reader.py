@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from influpath.data.sequences import IntArray, Sequences
-from influpath.recommenders.blocks import log_softmax_at
+from influpath.recommenders.blocks import evaluating, log_softmax_at
 from influpath.recommenders.reader import Reader
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class CausalReader(Reader):
     ) -> None:
         super().__init__(model, histories, users)
         model.items  # noqa: B018 - raises where the model is not trained
-        model.module.eval()
+        evaluating(model.module)
         self.start_B = model.window_start(histories.lengths)
         self.hidden_BD = torch.empty(len(histories), model.config.embedding_size)
         # The longest window, and room to go on.

@@ -18,7 +18,7 @@ from influpath.config import FrozenConfig
 from influpath.data.dataset import Dataset
 from influpath.data.sequences import IntArray, Sequences
 from influpath.recommenders.base import Recommender
-from influpath.recommenders.blocks import log_softmax_of
+from influpath.recommenders.blocks import evaluating, log_softmax_of
 from influpath.recommenders.validation import Validation
 from influpath.training.batches import bucketed_batches, random_windows
 from influpath.training.catalogue_loss import catalogue_loss, rows_of
@@ -153,7 +153,7 @@ class NeuralRecommender(Recommender):
     def log_probs(self, histories: Sequences, users: IntArray | None = None) -> Tensor:
         """See ``Recommender.log_probs``; users play a part only where a model says so."""
         self.items  # noqa: B018 - raises where the model is not trained
-        self.module.eval()
+        evaluating(self.module)
         # Not inference_mode: callers may change the result in place.
         with torch.no_grad():
             return self._log_probs_of(self._encode(histories, users))
@@ -166,7 +166,7 @@ class NeuralRecommender(Recommender):
     def user_vectors(self, histories: Sequences, users: IntArray | None = None) -> Tensor:
         """Return the hidden states; their products with ``item_vectors`` are logits less a bias."""
         self.items  # noqa: B018 - raises where the model is not trained
-        self.module.eval()
+        evaluating(self.module)
         with torch.no_grad():
             return self._encode(histories, users)
 

@@ -20,12 +20,12 @@ from influpath.serving.effects.words import between, count, one_in, percent, poi
         (1, "all"),
     ],
 )
-def test_odds(share, words):
+def test_odds(share: float, words: str) -> None:
     assert one_in(share) == words
 
 
 @given(st.floats(0.0001, 0.9999))
-def test_odds_are_near_the_share(share):
+def test_odds_are_near_the_share(share: float) -> None:
     part, whole = (int(number.replace(",", "")) for number in one_in(share).split(" in "))
     assert 0 < part < whole
     assert abs(part / whole - share) <= max(0.026, 0.06 * share)
@@ -38,11 +38,11 @@ def test_odds_are_near_the_share(share):
     ("share", "words"),
     [(0, "0%"), (1, "100%"), (0.0333, "3.3%"), (0.5, "50%"), (0.0012, "0.12%"), (1e-9, "0%")],
 )
-def test_percent(share, words):
+def test_percent(share: float, words: str) -> None:
     assert percent(share) == words
 
 
-def test_points_and_counts():
+def test_points_and_counts() -> None:
     assert points(0.01) == "1 percentage point"
     assert points(-0.016) == "-1.6 percentage points"
     assert points(0.016, sign=True) == "+1.6 percentage points"

@@ -37,7 +37,7 @@ def test_a_path_and_its_figures_are_those_of_plan_and_evaluate(
     bundle = engine.load(VERSION).bundle
     pairs = tiny_pairs(TINY, 6)
     planned = ip.plan(bundle.planners[planner], pairs, TINY, max_length=HORIZON)
-    table = ip.evaluate(bundle.judge, pairs, planned, TINY).values["paths"]
+    table = ip.evaluate(bundle.judge, pairs, planned, TINY).values["planner"]
     for place, pair in enumerate(pairs.iter_rows(named=True)):
         ask = PathAsk(
             VERSION,

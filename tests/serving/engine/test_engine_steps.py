@@ -1,5 +1,7 @@
 """The next item: that of a session that lived through it all, within limits, whoever else asks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -111,9 +113,9 @@ def lived(engine: LocalEngine, ask: StepAsk) -> tuple[int, torch.Tensor, IntArra
             session.retarget(np.array([target]))
     if ask.limits.floor:
         log_probs = planner.model.log_probs(state.known, batch.users_B)[0]
-        for item, rank in ranks(log_probs, had_by(ask)).items():
+        for other, rank in ranks(log_probs, had_by(ask)).items():
             if rank > ask.limits.floor:
-                state.barred_BI[0, item - 1] = True
+                state.barred_BI[0, other - 1] = True
     with torch.inference_mode():
         scores = planner.next_item_scores(state)
     assert scores is not None
@@ -247,10 +249,14 @@ def test_notes_say_why_there_is_nothing(engine: LocalEngine) -> None:
     assert note(Objective.of_items(ITEMS[:2]), moments=rejected) == GONE
     over = tuple(Moment(item, "rejected") for item in ITEMS[4 : 4 + HORIZON])
     assert note(Objective.item(ITEMS[1]), moments=over) == "all 6 items of the journey were shown"
-    first = engine.step(StepAsk(VERSION, person, objective=Objective.item(ITEMS[1]))).item
-    assert first is not None
-    tight = Limits(excluded_items=frozenset(set(ITEMS) - {ITEMS[1]}), floor=1)
-    assert "1 most probable" in str(note(Objective.item(ITEMS[1]), limits=tight))
+    ask = StepAsk(VERSION, person, objective=Objective.item(ITEMS[1]), horizon=HORIZON)
+    best = engine.step(replace(ask, aggressiveness=0.0))
+    assert best.rank == 1
+    assert best.item is not None
+    tight = Limits(excluded_items=frozenset({best.item}), floor=1)
+    other = next(item for item in ITEMS[1:] if item != best.item)
+    wanted = "none of the user's 1 most probable items may be shown"
+    assert note(Objective.item(other), limits=tight) == wanted
 
 
 def test_more_rejections_push_less_up_to_the_cap(engine: LocalEngine) -> None:

@@ -36,6 +36,8 @@ from influpath.registry import load_model, make_planner
 
 FORMAT: Literal["influpath-bundle-1"] = "influpath-bundle-1"
 ABOUT = "bundle.json"
+# Its own checksum there, over everything else in it.
+FINGERPRINT = "fingerprint"
 MODEL, PLAIN, JUDGE, DATASET = "model", "plain", "judge", "dataset"
 # A file inside the bundle; no way leads out of it.
 PART = r"^(model|plain|judge|dataset)/[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -68,8 +70,7 @@ class BundleAbout(FrozenConfig):
     @property
     def fingerprint(self) -> str:
         """SHA-256 that stands for all of the bundle."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return sha256(text.encode()).hexdigest()
+        return fingerprint_of(self.model_dump(mode="json"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +163,8 @@ class Bundle:
             dials={label: dict(dials) for label, dials in self.dials.items()},
             files={path.relative_to(directory).as_posix(): sha256_file(path) for path in files},
         )
-        write_json(directory / ABOUT, about.model_dump(mode="json"))
+        content = {**about.model_dump(mode="json"), FINGERPRINT: about.fingerprint}
+        write_json(directory / ABOUT, content)
 
     @classmethod
     def load(cls, directory: Path) -> "Bundle":
@@ -191,6 +193,11 @@ class Bundle:
         return bundle
 
 
+def fingerprint_of(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what ``bundle.json`` says, and so of all that it vouches for."""
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def read_about(directory: Path) -> BundleAbout:
     """Read what a bundle says of itself.
 
@@ -203,6 +210,8 @@ def read_about(directory: Path) -> BundleAbout:
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ModelFileError(f"{directory}: was not written by this version of influpath.")
+    if content.pop(FINGERPRINT, None) != fingerprint_of(content):
+        raise ModelFileError(f"{path}: does not fit its own checksum; publish or copy it again.")
     try:
         return BundleAbout.parse(content, str(path))
     except InfluPathError as cause:

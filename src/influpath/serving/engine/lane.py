@@ -72,7 +72,7 @@ class Lane:
         self._waiting: deque[Waiting] = deque()
         self._changed = Condition()
         self._idle = 0
-        self.closed = False
+        self._closed = False
         arguments = (os.getpid(), bundles, loaded, threads, patient)
         self.workers = [Worker(self, arguments) for _ in range(count)]
 
@@ -83,16 +83,20 @@ class Lane:
             EngineError: The lane was closed.
         """
         with self._changed:
-            if self.closed:
+            if self._closed:
                 raise EngineError(CLOSED)
             self._waiting.append(waiting)
             self._changed.notify_all()
         return waiting.answer
 
+    def closed(self) -> bool:
+        """Whether this is the end."""
+        return self._closed
+
     def take(self, worker: "Worker") -> list[Waiting]:
         """Return what a worker is to do next, as soon as there is something; nothing at the end."""
         with self._changed:
-            while not self.closed:
+            while not self._closed:
                 own = [one for one in self._waiting if one.worker in (None, worker)]
                 if own:
                     return self._alike(own)
@@ -114,7 +118,7 @@ class Lane:
     def close(self) -> None:
         """End the workers; what waits fails."""
         with self._changed:
-            self.closed = True
+            self._closed = True
             left, self._waiting = list(self._waiting), deque()
             self._changed.notify_all()
         for one in left:
@@ -171,7 +175,7 @@ class Worker:
         except GONE:
             pass
         self.end()
-        if self.lane.closed:
+        if self.lane.closed():
             return [EngineError(CLOSED)] * len(batch)
         self.connection.close()
         try:
@@ -179,7 +183,7 @@ class Worker:
         except OSError as cause:
             # The next ask tries again.
             return [EngineError(f"no planning process can be started ({cause}).")] * len(batch)
-        if self.lane.closed:
+        if self.lane.closed():
             self.end()
         return [EngineError(LOST)] * len(batch) if last else None
 
