@@ -277,6 +277,7 @@ class PlanStep(FrozenConfig):
     rank: int
     objective_probability: float
     reason: str
+    answer: Literal["accepted", "rejected", "ignored"] | None = None
 
 
 class PlanFigures(FrozenConfig):
@@ -308,6 +309,8 @@ class Plan(FrozenConfig):
         judge: Whose probabilities.
         model: Version.
         frontier: What other values of aggressiveness come to.
+        before: What was answered, judged like steps; a rejected item has the number of the one
+            that took its place.
     """
 
     history: tuple[ItemCard, ...]
@@ -323,6 +326,7 @@ class Plan(FrozenConfig):
     judge: str
     model: str
     frontier: tuple[PlanFigures, ...] = ()
+    before: tuple[PlanStep, ...] = ()
 
 
 class AudienceIn(FrozenConfig):

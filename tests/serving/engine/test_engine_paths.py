@@ -126,6 +126,26 @@ def test_a_path_goes_on_after_a_rejection(engine: LocalEngine) -> None:
     assert len(after.steps) <= HORIZON - 2
 
 
+def test_what_was_answered_is_judged_as_it_was_before(engine: LocalEngine) -> None:
+    pair = tiny_pairs(TINY, 1).row(0, named=True)
+    person, objective = Person(pair["user_id"]), Objective.item(pair["objective_id"])
+    ask = PathAsk(VERSION, person, objective, "vanilla", HORIZON, minimum=ANYTHING)
+    whole = engine.path(ask)
+    first, second, third, *_ = whole.steps
+    moments = (Moment(first.item, "accepted"), Moment(second.item, "rejected"))
+    before = engine.path(replace(ask, moments=(*moments, Moment(third.item, "accepted")))).before
+    assert [step.number for step in before] == [1, 2, 2]
+    assert [step.answer for step in before] == ["accepted", "rejected", "accepted"]
+    for step, same in zip(before, (first, second), strict=False):
+        assert (step.item, step.rank) == (same.item, same.rank)
+        assert step.acceptance == pytest.approx(same.acceptance, abs=1e-6)
+        assert step.objective_probability == pytest.approx(same.objective_probability, abs=1e-6)
+    # The third was judged after the first alone, for the second was not taken.
+    assert before[2].objective_probability == before[1].objective_probability
+    assert engine.path(replace(ask, minimum=1.0, moments=moments)).before == before[:2]
+    assert whole.before == ()
+
+
 @settings(max_examples=15, deadline=None)
 @given(person=people, objective=objectives, within=limits)
 def test_a_path_keeps_its_limits_and_ends_with_any_member(

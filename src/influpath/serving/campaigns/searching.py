@@ -203,6 +203,7 @@ def as_plan(
         judge=answer.judge,
         model=version,
         frontier=tuple(map(as_figures, answer.frontier)),
+        before=tuple(as_step(step, catalogue) for step in answer.before),
     )
 
 

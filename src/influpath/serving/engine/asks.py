@@ -190,6 +190,7 @@ class PathStep:
         rank: Its rank by the judge among what the person has not had.
         objective_probability: The judge's p(objective | what came before the item).
         reason: Why this item, in words.
+        answer: What became of it; None for what is still to be shown.
     """
 
     number: int
@@ -199,6 +200,7 @@ class PathStep:
     rank: int
     objective_probability: float
     reason: str
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True)
@@ -237,6 +239,8 @@ class PathAnswer:
         planner: Label.
         judge: Name of the recommender behind probabilities and figures.
         frontier: Figures at other values of aggressiveness.
+        before: The moments that were asked with, judged like steps, so that the path can be shown
+            from its beginning; a rejected item has the number of the one that took its place.
     """
 
     target: str | None
@@ -247,6 +251,7 @@ class PathAnswer:
     planner: str
     judge: str
     frontier: tuple[PathFigures, ...] = ()
+    before: tuple[PathStep, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from influpath.planning.paths import Paths
 from influpath.planning.reasons import explain
 from influpath.planning.responses import Response
 from influpath.planning.session import Session
+from influpath.serving.engine.answered import answered_steps
 from influpath.serving.engine.asks import (
     PathAnswer,
     PathAsk,
@@ -84,14 +85,26 @@ def answer_path(loaded: Loaded, ask: PathAsk) -> PathAnswer:
         planner=ask.planner,
         judge=loaded.bundle.judge.name,
         frontier=tuple(others),
+        before=answered_steps(loaded, ask, ends(planned, members)[0]),
     )
 
 
 def nothing(loaded: Loaded, ask: PathAsk, rating: Rating) -> PathAnswer:
     """Return the answer where there is no way."""
     figures = PathFigures(ask.aggressiveness, None, None, None, False, False, 0)
-    judge = loaded.bundle.judge.name
-    return PathAnswer(rating.target, (), figures, None, rating, ask.planner, judge)
+    target = loaded.catalogue.member_numbers(ask.objective)[0]
+    if rating.target is not None:
+        target = loaded.catalogue.items.number(rating.target)
+    return PathAnswer(
+        target=rating.target,
+        steps=(),
+        figures=figures,
+        end_probability=None,
+        rating=rating,
+        planner=ask.planner,
+        judge=loaded.bundle.judge.name,
+        before=answered_steps(loaded, ask, int(target)),
+    )
 
 
 def plan_paths(loaded: Loaded, ask: PathAsk, planner: Planner, push_B: FloatArray) -> Planned:
