@@ -1,0 +1,45 @@
+"""What several things share: ids, names, items as people know them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from influpath.config import FrozenConfig
+
+# Text ids are bounded so that nobody stores a novel; whole numbers by what databases hold.
+IdText = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+Id = Annotated[int, Field(strict=True, ge=0, lt=2**63)] | IdText
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+Ids = Annotated[tuple[Id, ...], Field(max_length=10_000)]
+Names = Annotated[tuple[Name, ...], Field(max_length=1_000)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Role = Literal["admin", "service", "viewer"]
+
+
+class ItemCard(FrozenConfig):
+    """An item as people know it."""
+
+    id: Id
+    title: str
+    categories: tuple[str, ...] = ()
+
+
+class Exclusions(FrozenConfig):
+    """Items and categories that are never shown."""
+
+    items: Ids = ()
+    categories: Names = ()
+
+
+class Problem(FrozenConfig):
+    """An error: one sentence that says what is wrong, where, and what to do."""
+
+    detail: str
+
+
+class Page(FrozenConfig):
+    """Found items or users."""
+
+    items: tuple[ItemCard, ...] = ()
+    users: tuple[Id, ...] = ()
+    total: int
