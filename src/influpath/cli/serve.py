@@ -1,5 +1,6 @@
 """``influpath serve``: the service and its page."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -136,16 +137,14 @@ def serve(
     from influpath.serving.api import server
     from influpath.serving.engine.workers import EngineWorkers
 
-    if access_log:
-        server.log_access()
-
     def publish_demo() -> None:
         say(f"no model in {settings.bundles}: making the demo, about three minutes, once.")
         publish.publish(
             context, publish.DEMO, settings.bundles, DEFAULT, publish.DEMO, runs_dir=runs_dir
         )
 
-    server.serve(settings, EngineWorkers, publish_demo, say)
+    with server.access_log() if access_log else nullcontext():
+        server.serve(settings, EngineWorkers, publish_demo, say)
 
 
 def say(line: str) -> None:

@@ -161,10 +161,16 @@ def address_of(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def log_access() -> None:
+@contextmanager
+def access_log() -> Iterator[None]:
     """Write a line of JSON for each request to standard error, and nothing else on that line."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    access.handlers[:] = [handler]
-    access.propagate = False
+    before = access.handlers[:], access.propagate, access.level
+    access.handlers[:], access.propagate = [handler], False
     access.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        access.handlers[:], access.propagate = before[0], before[1]
+        access.setLevel(before[2])
