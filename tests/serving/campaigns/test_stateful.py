@@ -21,20 +21,18 @@ from influpath.serving.campaigns.service import Caller, Service
 from influpath.serving.errors import ConflictError, NotFoundError
 from influpath.serving.schemas import (
     CampaignChange,
-    CampaignIn,
     Event,
     Exclusions,
-    FeedbackIn,
     GoalIn,
     Guardrails,
     ModelIn,
     Next,
-    NextIn,
     OptOutIn,
 )
 from influpath.serving.settings import ServerSettings
 from influpath.serving.store.database import Database
 from influpath.serving.store.tables import events, journeys, proposals, tenants
+from serving.campaigns.acting import answer, ask, create, organic, send
 from serving.conftest import Clock
 from serving.fakes import FakeEngine
 
@@ -79,8 +77,8 @@ class Campaigns(RuleBasedStateMachine):
 
     @rule(user=USERS)
     def ask(self, user: int) -> None:
-        shown = self.service.next(self.admin, NextIn(user_id=user))
-        assert self.service.next(self.admin, NextIn(user_id=user)) == shown or shown.item is None
+        shown = ask(self.service, user, self.admin)
+        assert ask(self.service, user, self.admin) == shown or shown.item is None
         if user in self.open and self.open[user].proposal_id != shown.proposal_id:
             self.late.append(self.open[user])
         if shown.item is None:
@@ -97,19 +95,14 @@ class Campaigns(RuleBasedStateMachine):
             assert 1 <= shown.step <= shown.horizon
 
     def send(self, event: Event) -> str:
-        result = self.service.feedback(self.admin, FeedbackIn(events=(event,))).results[0]
-        return result.status
+        return send(self.service, event, self.admin)
 
     def event(self, shown: Next, kind: str) -> Event:
+        return answer(shown, kind, self.fresh())
+
+    def fresh(self) -> str:
         self.numbers += 1
-        return Event.model_validate(
-            {
-                "event_id": f"e{self.numbers}",
-                "user_id": shown.user_id,
-                "kind": kind,
-                "proposal_id": shown.proposal_id,
-            }
-        )
+        return f"e{self.numbers}"
 
     @rule(user=USERS, kind=KINDS)
     def answer(self, user: int, kind: str) -> None:
@@ -150,8 +143,7 @@ class Campaigns(RuleBasedStateMachine):
 
     @rule(user=USERS, item=ITEMS)
     def take(self, user: int, item: int) -> None:
-        self.numbers += 1
-        event = Event(event_id=f"e{self.numbers}", user_id=user, kind="organic", item_id=item)
+        event = organic(item, user, self.fresh())
         assert self.send(event) == "recorded"
         self.sent.append((event, "duplicate"))
 
@@ -203,18 +195,16 @@ class Campaigns(RuleBasedStateMachine):
         days: float | None,
         least: float,
     ) -> None:
-        made = self.service.create_campaign(
+        made = create(
+            self.service,
             self.admin,
-            CampaignIn(
-                name="c",
-                objective=objective,
-                horizon=horizon,
-                priority=priority,
-                holdout=holdout,
-                window_days=5,
-                ends_at=None if days is None else self.clock() + (days * Clock.DAY),
-                guardrails=Guardrails(min_feasibility=least),
-            ),
+            objective=objective,
+            horizon=horizon,
+            priority=priority,
+            holdout=holdout,
+            window_days=5,
+            ends_at=None if days is None else self.clock() + (days * Clock.DAY),
+            guardrails=Guardrails(min_feasibility=least),
         )
         self.ids.append(made.id)
 

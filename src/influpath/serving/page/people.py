@@ -9,9 +9,10 @@ from influpath.serving.api.edge import SLASH
 from influpath.serving.page.access import Visit, page, page_router
 from influpath.serving.page.rendering import render
 from influpath.serving.page.resolving import cards_of, categories_of
+from influpath.serving.page.trail import trail_of
 
 router = page_router()
-LISTED, AUDIT_LISTED = 50, 25
+LISTED = 50
 
 
 @page(router, "/users")
@@ -28,10 +29,8 @@ def users(request: Request, visit: Visit) -> Response:
 @page(router, "/users/{user_id}")
 def user(request: Request, visit: Visit) -> Response:
     """Return what the service knows of a user."""
-    service, caller = visit.service, visit.caller
     user_id = str(request.path_params["user_id"]).replace(SLASH, "/")
-    known = service.user(caller, user_id)
-    after = number(request.query_params.get("after"))
+    known = visit.service.user(visit.caller, user_id)
     return render(
         request,
         "user.html.j2",
@@ -39,13 +38,6 @@ def user(request: Request, visit: Visit) -> Response:
         path=quote(user_id, safe=""),
         excluded=cards_of(visit, known.excluded.items),
         categories=categories_of(visit),
-        audit=service.audit(caller, after, AUDIT_LISTED, user_id=user_id),
-        full=AUDIT_LISTED,
-        after=after,
         may_write=visit.may("service"),
+        **trail_of(request, visit, user_id=user_id),
     )
-
-
-def number(text: str | None) -> int | None:
-    """Return a whole number of the address; what is none is passed over."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
