@@ -10,15 +10,13 @@ from sqlalchemy import select
 from influpath.errors import ConfigError, InfluPathError, UnknownIdError
 from influpath.planning.objectives import Objective
 from influpath.serving.campaigns.holdout import arm_of, share_of
-from influpath.serving.campaigns.service import Caller, Service
+from influpath.serving.campaigns.service import Service
 from influpath.serving.errors import ConflictError, ForbiddenError, NotFoundError, NotReadyError
 from influpath.serving.schemas import (
     Audience,
     AudienceIn,
-    CampaignChange,
     CampaignIn,
     Exclusions,
-    FeedbackIn,
     GoalIn,
     Guardrails,
     ModelIn,
@@ -248,39 +246,6 @@ def test_roles(service: Service) -> None:
         with pytest.raises(ForbiddenError):
             act()
     assert service.plan(VIEWER, PlanIn(user_id=1, objective=FILM_9)).target
-
-
-def test_tenants_see_nothing_of_each_other(service: Service) -> None:
-    campaign = create(service)
-    shown = ask(service)
-    goal = service.add_goal(SERVER, "zoe", GoalIn(objective=FILM_9))
-    service.set_exclusions(ADMIN, Exclusions(items=(5,)))
-    other = Caller("other", "root", "admin")
-    with pytest.raises(NotReadyError):
-        service.next(other, NextIn(user_id=1))
-    service.register_model(other, ModelIn(version="w1"))
-    told = answer(shown, name="x")
-    for call in (
-        lambda: service.campaign(other, campaign.id),
-        lambda: service.report(other, campaign.id),
-        lambda: service.change_campaign(other, campaign.id, CampaignChange(status="ended")),
-        lambda: service.feedback(other, FeedbackIn(events=(told,))),
-        lambda: service.user(other, "zoe"),
-        lambda: service.give_up_goal(other, "zoe", goal.id),
-        lambda: service.activate_model(other, "v1"),
-        lambda: service.audit(other, user_id=1),
-        lambda: service.audit(other, campaign_id=campaign.id),
-    ):
-        with pytest.raises(NotFoundError):
-            call()
-    assert service.campaigns(other) == ()
-    assert service.exclusions(other) == Exclusions()
-    assert [model.version for model in service.models(other)] == ["w1"]
-    assert service.next(other, NextIn(user_id=1)).source == "plain"
-    service.delete_user(other, "zoe")
-    assert service.user(VIEWER, "zoe").goals
-    assert {entry.model for entry in service.audit(other).entries} <= {"w1", None}
-    assert send(service, answer(shown)) == "recorded"
 
 
 def test_many_calls_at_once_agree(service: Service) -> None:
