@@ -1,6 +1,8 @@
 """What is promised of campaigns, one thing at a time, on both databases."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event as Signal
 
 import pytest
 from hypothesis import given
@@ -9,13 +11,18 @@ from sqlalchemy import select
 
 from influpath.errors import ConfigError, InfluPathError, UnknownIdError
 from influpath.planning.objectives import Objective
+from influpath.serving.campaigns import managing, people
+from influpath.serving.campaigns.catalogues import LoadedCatalogues
 from influpath.serving.campaigns.holdout import arm_of, share_of
 from influpath.serving.campaigns.service import Service
+from influpath.serving.engine.catalogue import Catalogue
 from influpath.serving.errors import ConflictError, ForbiddenError, NotFoundError, NotReadyError
 from influpath.serving.schemas import (
     Audience,
     AudienceIn,
+    CampaignChange,
     CampaignIn,
+    Event,
     Exclusions,
     GoalIn,
     Guardrails,
@@ -28,7 +35,7 @@ from influpath.serving.settings import ServerSettings
 from influpath.serving.store.tables import metadata
 from serving.campaigns.acting import FILM_9, answer, ask, create, organic, send, send_all
 from serving.conftest import ADMIN, SERVER, VIEWER, Clock
-from serving.fakes import FakeEngine
+from serving.fakes import FakeCatalogue, FakeEngine
 
 OUT = OptOutIn(opted_out=True)
 
@@ -185,6 +192,60 @@ def test_feedback_is_recorded_once_and_all_or_nothing(service: Service) -> None:
     assert send(service, answer(shown, name="c")) == "answered_before"
     with pytest.raises(ConflictError):
         send(service, answer(shown, "rejected", name="a"))
+
+
+def test_as_many_campaigns_and_goals_are_open_as_may_be(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(managing, "MOST_OPEN", 1)
+    monkeypatch.setattr(people, "MOST_GOALS", 1)
+    campaign = create(service)
+    goal = service.add_goal(SERVER, 1, GoalIn(objective=FILM_9))
+    with pytest.raises(ConflictError, match="end one"):
+        create(service)
+    with pytest.raises(ConflictError, match="give up one"):
+        service.add_goal(SERVER, 1, GoalIn(objective=FILM_9))
+    service.change_campaign(ADMIN, campaign.id, CampaignChange(status="ended"))
+    service.give_up_goal(SERVER, 1, goal.id)
+    assert create(service)
+    assert service.add_goal(SERVER, 1, GoalIn(objective=FILM_9))
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_times_that_are_none_in_utc_are_refused(at: str) -> None:
+    for build in (
+        lambda: Event.model_validate(
+            {"event_id": "e", "user_id": 1, "kind": "organic", "item_id": 1, "at": at}
+        ),
+        lambda: CampaignIn.model_validate({"name": "c", "objective": FILM_9, "ends_at": at}),
+    ):
+        with pytest.raises(ValueError, match="year 1 to 9999"):
+            build()
+
+
+def test_who_waits_for_a_catalogue_keeps_nobody_else_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, read = Signal(), Signal(), []
+
+    def load(folder: Path) -> FakeCatalogue:
+        read.append(folder.name)
+        if folder.name == "slow":
+            begun.set()
+            assert go_on.wait(10)
+        return FakeCatalogue()
+
+    monkeypatch.setattr(Catalogue, "load", load)
+    catalogues = LoadedCatalogues(tmp_path, held=2)
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(catalogues, "slow") for _ in range(2)]
+        assert begun.wait(10)
+        assert catalogues("quick")
+        go_on.set()
+        assert waiting[0].result() is waiting[1].result()
+    assert sorted(read) == ["quick", "slow"]
+    catalogues("third")
+    assert catalogues("slow") is waiting[0].result()
 
 
 def test_the_data_of_a_user_is_deleted_everywhere(service: Service) -> None:

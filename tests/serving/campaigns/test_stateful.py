@@ -17,6 +17,7 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 
 from influpath.planning.objectives import Objective
+from influpath.serving.campaigns.people import MOST_GOALS
 from influpath.serving.campaigns.service import Caller, Service
 from influpath.serving.errors import ConflictError, NotFoundError
 from influpath.serving.schemas import (
@@ -161,7 +162,13 @@ class Campaigns(RuleBasedStateMachine):
     @rule(user=USERS, objective=OBJECTIVES, horizon=st.integers(1, 4))
     def set_goal(self, user: int, objective: Objective, horizon: int) -> None:
         members = {int(item) for item in self.engine.known.members(objective)}
-        if not members <= self.excluded[user]:
+        # Where as many are open as may be, another is refused.
+        full = (
+            self.known(user)
+            and sum(goal.status == "open" for goal in self.service.user(self.admin, user).goals)
+            >= MOST_GOALS
+        )
+        if not members <= self.excluded[user] and not full:
             self.service.add_goal(self.admin, user, GoalIn(objective=objective, horizon=horizon))
 
     @rule(user=USERS)
