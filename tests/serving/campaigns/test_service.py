@@ -269,6 +269,32 @@ def test_the_data_of_a_user_is_deleted_everywhere(service: Service) -> None:
     assert service.user(VIEWER, name).opted_out
 
 
+def test_who_goes_stays_a_number_and_counts_once(service: Service, clock: Clock) -> None:
+    campaign = create(service, window_days=1.5)
+    ask(service, 1)
+    send(service, organic(9, 1))
+    ask(service, 2)
+    service.delete_user(SERVER, 1)
+    service.delete_user(SERVER, 2)
+    report = service.report(VIEWER, campaign.id)
+    assert [stage.treated for stage in report.funnel] == [2, 2, 0, 1]
+    assert (report.uplift.treated.n, report.uplift.pending) == (0, 2)
+    # Their windows are over at noon of the next day, and count from the midnight after.
+    clock.forward(days=2)
+    # Who comes again is led again.
+    assert ask(service, 1).source == "campaign"
+    uplift = service.report(VIEWER, campaign.id).uplift
+    assert (uplift.treated.n, uplift.treated.value, uplift.pending) == (2, 0.5, 0)
+    service.delete_user(SERVER, 1)
+    assert service.report(VIEWER, campaign.id).uplift == uplift
+    # A campaign that is created after that has never met them.
+    shown = ask(service, 2)
+    later = create(service)
+    send(service, answer(shown))
+    ask(service, 2)
+    assert service.report(VIEWER, later.id).funnel[0].treated == 1
+
+
 def test_a_deleted_history_no_longer_counts(service: Service, engine: FakeEngine) -> None:
     service.delete_user(SERVER, 3)
     assert service.search_users(VIEWER, "3").users == ()

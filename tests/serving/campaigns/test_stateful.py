@@ -179,7 +179,10 @@ class Campaigns(RuleBasedStateMachine):
 
     @rule(user=USERS)
     def forget(self, user: int) -> None:
+        before = self.effects()
         self.service.delete_user(self.admin, user)
+        # What a report has shown does not change because somebody goes.
+        assert self.effects() == before
         self.open.pop(user, None)
         self.late = [shown for shown in self.late if shown.user_id != user]
         self.sent = [(event, what) for event, what in self.sent if event.user_id != user]
@@ -254,6 +257,10 @@ class Campaigns(RuleBasedStateMachine):
         over = report.uplift.treated.n + report.uplift.control.n
         assert over + report.uplift.pending == enrolled.treated + enrolled.control
         assert sum(day.shown for day in report.days) == sum(report.answers.values())
+
+    def effects(self) -> list[tuple[object, ...]]:
+        reports = [self.service.report(self.admin, campaign) for campaign in self.ids]
+        return [(each.funnel, each.uplift, each.users_needed) for each in reports]
 
     def known(self, user: int) -> bool:
         try:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, update
 
+from influpath.serving.campaigns import departing
 from influpath.serving.campaigns.base import Base
 from influpath.serving.campaigns.caller import Caller
 from influpath.serving.campaigns.catalogues import CatalogueView, card, checked, own_user
@@ -173,11 +174,16 @@ class People(Base):
             return as_goal(journeys.goals_of(connection, row.id, goal_id)[0])
 
     def delete_user(self, caller: Caller, user_id: Id) -> Deleted:
-        """Delete a user's data; what bundles have of the user no longer counts (service)."""
+        """Delete a user's data; what bundles have of the user no longer counts (service).
+
+        Reports keep numbers, in which nobody can be told; see ``departing.py``.
+        """
         caller.must_be("service")
         now, name = self.clock(), str(user_id)
         with self.store.writing() as connection:
-            row = users.find(connection, caller.tenant, name)
+            row = users.lock(connection, caller.tenant, [name]).get(name)
+            if row is not None:
+                departing.keep(connection, row.id, now)
             deleted = users.erase(connection, caller.tenant, name)
             entry = audit.entry(
                 now,
