@@ -314,6 +314,19 @@ def test_the_log_of_a_user_reads_as_plain_language(service: Service) -> None:
     assert said[2] == "The user rejected item 2; it is not shown again."
 
 
+@pytest.mark.parametrize(("cap", "pushes"), [(0.0, 1), (2.0, 6), (2.5, 6), (10.0, 9)])
+def test_the_frontier_goes_as_far_as_campaigns_may(
+    service: Service, cap: float, pushes: int
+) -> None:
+    service.settings = ServerSettings(max_aggressiveness=cap)
+    asked = PlanIn(user_id=1, objective=FILM_9, frontier=True)
+    frontier = [point.aggressiveness for point in service.plan(VIEWER, asked).frontier]
+    assert len(frontier) == pushes
+    assert frontier == sorted(set(frontier))
+    assert max(frontier) <= cap
+    assert service.plan(VIEWER, asked.model_copy(update={"frontier": False})).frontier == ()
+
+
 def test_roles(service: Service) -> None:
     for call in (
         lambda caller: service.create_campaign(caller, CampaignIn(name="c", objective=FILM_9)),
