@@ -21,49 +21,23 @@ from influpath.planning.base import PlanBatch
 from influpath.planning.feasibility import (
     ABOUT,
     FACTS,
-    CalibratedTo,
     Feasibility,
     pair_features,
 )
 from influpath.planning.feasibility_features import FEATURES, ItemFacts, Reading
-from influpath.planning.logistic import Logistic, fit_logistic
+from influpath.planning.logistic import fit_logistic
 from influpath.planning.objectives import Objective
 from influpath.planning.vanilla import VanillaPlanner
+from influpath.recommenders.base import Recommender
 from influpath.recommenders.sasrec import SASRec
-from influpath.testing import tiny_dataset, tiny_pairs
+from influpath.testing import tiny_dataset, tiny_feasibility, tiny_pairs
 
 TINY = tiny_dataset()
 ITEMS = st.sampled_from(TINY.items.ids)
 
 
-def feasibility_for(model: ip.SASRec | IRN, weights: dict[str, float]) -> Feasibility:
-    """Return a feasibility with weights of choice."""
-    count = len(FEATURES)
-    products = [0.01 * weight for weight in range(count * (count + 1) // 2)]
-    return Feasibility(
-        logistic=Logistic(
-            features=tuple(FEATURES),
-            lows=(-20.0,) * count,
-            highs=(20.0,) * count,
-            means=(0.0,) * count,
-            scales=(1.0,) * count,
-            weights=(*(weights.get(name, 0.0) for name in FEATURES), *products),
-            intercept=0.5,
-        ),
-        facts=ItemFacts.of(model, TINY),
-        calibrated_to=CalibratedTo(
-            judge="sasrec",
-            outcome="accepted SR@20",
-            planner="irn",
-            dials={},
-            max_length=20,
-            model=model.name,
-            fingerprint=model.trained_on.fingerprint,
-            pairs=10,
-            accepted=5,
-            seed=0,
-        ),
-    )
+def feasibility_for(model: Recommender, weights: dict[str, float]) -> Feasibility:
+    return tiny_feasibility(model, TINY, weights, products=0.01)
 
 
 @pytest.fixture(scope="module")

@@ -43,18 +43,26 @@ class FakeIds:
 
 
 class FakeCatalogue:
-    """Items 1 to 12 in three genres; users 1 to 8, of whom u has had item u."""
+    """Items 1 to 12 in three genres; users 1 to 8, of whom u has had item u.
 
-    def __init__(self, items: int = 12, users: int = 8) -> None:
+    Args:
+        items: How many.
+        users: How many.
+        prefix: Begins every title and genre.
+    """
+
+    def __init__(self, items: int = 12, users: int = 8, prefix: str = "") -> None:
+        self.categories = tuple(f"{prefix}{genre}" for genre in GENRES)
         self.cards = {
             str(number): ItemCard(
-                id=number, title=f"Film {number}", categories=(GENRES[number % 3],)
+                id=number,
+                title=f"{prefix}Film {number}",
+                categories=(self.categories[number % 3],),
             )
             for number in range(1, items + 1)
         }
         self.items = FakeIds(tuple(range(1, items + 1)))
         self.users = FakeIds(tuple(range(1, users + 1)))
-        self.categories = GENRES
 
     def card(self, item: str) -> ItemCard:
         if item not in self.cards:
@@ -78,7 +86,7 @@ class FakeCatalogue:
         return " or ".join(self.cards[item].title for item in members)
 
     def category(self, name: str) -> str:
-        found = {genre.casefold(): genre for genre in GENRES}.get(name.strip().casefold())
+        found = {each.casefold(): each for each in self.categories}.get(name.strip().casefold())
         if found is None:
             raise UnknownIdError(f"category {name!r} is not in the data.")
         return found

@@ -23,6 +23,12 @@ pytest.register_assert_rewrite(
 
 from influpath.testing.planner_conformance import PlannerConformance  # noqa: E402
 from influpath.testing.recommender_conformance import RecommenderConformance  # noqa: E402
-from influpath.testing.tiny import tiny_dataset, tiny_pairs  # noqa: E402
+from influpath.testing.tiny import tiny_dataset, tiny_feasibility, tiny_pairs  # noqa: E402
 
-__all__ = ["PlannerConformance", "RecommenderConformance", "tiny_dataset", "tiny_pairs"]
+__all__ = [
+    "PlannerConformance",
+    "RecommenderConformance",
+    "tiny_dataset",
+    "tiny_feasibility",
+    "tiny_pairs",
+]

@@ -1,11 +1,17 @@
 """A dataset and pairs small enough that every model trains on them within a second."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 
 from influpath.data.dataset import Dataset
 from influpath.data.ids import IdMap
 from influpath.data.sequences import Sequences
+from influpath.planning.feasibility import CalibratedTo, Feasibility
+from influpath.planning.feasibility_features import FEATURES, ItemFacts
+from influpath.planning.logistic import Logistic
+from influpath.recommenders.base import Recommender
 
 
 def tiny_dataset(users: int = 48, items: int = 24, seed: int = 0) -> Dataset:
@@ -49,4 +55,50 @@ def tiny_pairs(dataset: Dataset, count: int | None = None, seed: int = 0) -> pl.
             "user_id": dataset.users.ids[:count],
             "objective_id": dataset.items.decode(objectives),
         }
+    )
+
+
+def tiny_feasibility(
+    model: Recommender,
+    dataset: Dataset,
+    weights: Mapping[str, float],
+    products: float = 0.0,
+    intercept: float = 0.5,
+    max_length: int = 20,
+) -> Feasibility:
+    """Return a feasibility with weights of choice, which was calibrated to nothing.
+
+    Args:
+        model: Whose probabilities and facts it reads.
+        dataset: For the facts.
+        weights: Of features by name; the others have none.
+        products: The n-th product of two features has n times this weight.
+        intercept: Log odds where all features are 0.
+        max_length: M that it says it was calibrated to.
+    """
+    count = len(FEATURES)
+    of_products = [products * n for n in range(count * (count + 1) // 2)]
+    return Feasibility(
+        logistic=Logistic(
+            features=tuple(FEATURES),
+            lows=(-20.0,) * count,
+            highs=(20.0,) * count,
+            means=(0.0,) * count,
+            scales=(1.0,) * count,
+            weights=(*(weights.get(name, 0.0) for name in FEATURES), *of_products),
+            intercept=intercept,
+        ),
+        facts=ItemFacts.of(model, dataset),
+        calibrated_to=CalibratedTo(
+            judge="sasrec",
+            outcome="accepted SR@20",
+            planner="irn",
+            dials={},
+            max_length=max_length,
+            model=model.name,
+            fingerprint=model.trained_on.fingerprint,
+            pairs=10,
+            accepted=5,
+            seed=0,
+        ),
     )

@@ -1,7 +1,8 @@
 """What is promised of campaigns, one thing at a time, on both databases."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from threading import Event as Signal
 
 import pytest
 from hypothesis import given
@@ -10,60 +11,33 @@ from sqlalchemy import select
 
 from influpath.errors import ConfigError, InfluPathError, UnknownIdError
 from influpath.planning.objectives import Objective
+from influpath.serving.campaigns import managing, people
+from influpath.serving.campaigns.catalogues import LoadedCatalogues
 from influpath.serving.campaigns.holdout import arm_of, share_of
-from influpath.serving.campaigns.service import Caller, Service
+from influpath.serving.campaigns.service import Service
+from influpath.serving.engine.catalogue import Catalogue
 from influpath.serving.errors import ConflictError, ForbiddenError, NotFoundError, NotReadyError
 from influpath.serving.schemas import (
     Audience,
     AudienceIn,
-    Campaign,
     CampaignChange,
     CampaignIn,
     Event,
     Exclusions,
-    FeedbackIn,
     GoalIn,
     Guardrails,
     ModelIn,
-    Next,
     NextIn,
     OptOutIn,
     PlanIn,
 )
 from influpath.serving.settings import ServerSettings
 from influpath.serving.store.tables import metadata
+from serving.campaigns.acting import FILM_9, answer, ask, create, organic, send, send_all
 from serving.conftest import ADMIN, SERVER, VIEWER, Clock
-from serving.fakes import FakeEngine
+from serving.fakes import FakeCatalogue, FakeEngine
 
-FILM_9 = Objective.item(9)
 OUT = OptOutIn(opted_out=True)
-
-
-def create(service: Service, **terms: Any) -> Campaign:
-    return service.create_campaign(
-        ADMIN, CampaignIn(**{"name": "c", "objective": FILM_9, "holdout": 0, **terms})
-    )
-
-
-def ask(service: Service, user: Any = 1) -> Next:
-    return service.next(SERVER, NextIn(user_id=user))
-
-
-def tell(service: Service, shown: Next, kind: str = "accepted", name: str | None = None) -> str:
-    event = Event.model_validate(
-        {
-            "event_id": name or f"{shown.proposal_id}-{kind}",
-            "user_id": shown.user_id,
-            "kind": kind,
-            "proposal_id": shown.proposal_id,
-        }
-    )
-    return service.feedback(SERVER, FeedbackIn(events=(event,))).results[0].status
-
-
-def take(service: Service, item: Any, user: Any = 1, name: str = "organic") -> None:
-    event = Event(event_id=name, user_id=user, kind="organic", item_id=item)
-    service.feedback(SERVER, FeedbackIn(events=(event,)))
 
 
 def test_a_user_is_led_to_the_objective(service: Service) -> None:
@@ -71,7 +45,7 @@ def test_a_user_is_led_to_the_objective(service: Service) -> None:
     for step in (1, 2, 3):
         shown = ask(service)
         assert (shown.campaign_id, shown.step) == (campaign.id, step)
-        tell(service, shown)
+        send(service, answer(shown))
     assert shown.is_objective
     assert service.user(VIEWER, 1).journeys[0].status == "arrived"
     assert ask(service).source == "plain"
@@ -84,7 +58,7 @@ def test_highest_priority_then_feasibility_then_one_at_a_time(
     assert ask(service).campaign_id == low.id
     high = create(service, priority=5, objective=Objective.item(10))
     # As many as may lead do: the other waits until the first is over.
-    tell(service, ask(service))
+    send(service, answer(ask(service)))
     assert ask(service).campaign_id == low.id
     assert ask(service, 2).campaign_id == high.id
 
@@ -104,7 +78,7 @@ def test_the_hold_out_gets_the_plain_recommender_and_arrives_by_itself(service: 
     )
     shown = ask(service, control)
     assert (shown.source, shown.campaign_id, shown.step) == ("plain", None, None)
-    take(service, 9, control)
+    send(service, organic(9, control))
     report = service.report(VIEWER, campaign.id)
     assert (report.funnel[0].control, report.funnel[-1].control) == (1, 1)
 
@@ -134,7 +108,7 @@ def test_an_opt_out_holds_on_the_very_next_call(service: Service) -> None:
     service.opt_out(SERVER, 1, OUT)
     assert ask(service).source == "plain"
     # What was shown before may still be answered.
-    assert tell(service, shown, "rejected") == "recorded"
+    assert send(service, answer(shown, "rejected")) == "recorded"
 
 
 def test_an_opt_out_while_the_engine_thinks_holds(service: Service, engine: FakeEngine) -> None:
@@ -144,7 +118,7 @@ def test_an_opt_out_while_the_engine_thinks_holds(service: Service, engine: Fake
         engine.hook = None
         service.opt_out(SERVER, 1, OUT)
 
-    tell(service, ask(service))
+    send(service, answer(ask(service)))
     engine.hook = hook
     assert ask(service).source == "plain"
 
@@ -180,7 +154,7 @@ def test_a_proposal_that_nobody_answers_counts_as_ignored(service: Service, cloc
     second = ask(service)
     assert (second.step, second.item != shown.item) == (2, True)
     assert service.report(VIEWER, campaign.id).answers["ignored"] == 1
-    assert tell(service, shown) == "recorded"
+    assert send(service, answer(shown)) == "recorded"
     assert service.report(VIEWER, campaign.id).answers["accepted"] == 1
 
 
@@ -195,7 +169,7 @@ def test_a_campaign_ends_with_its_time(service: Service, clock: Clock) -> None:
 
 def test_a_journey_keeps_its_model_until_that_is_gone(service: Service, engine: FakeEngine) -> None:
     create(service)
-    tell(service, ask(service))
+    send(service, answer(ask(service)))
     service.register_model(ADMIN, ModelIn(version="v2"))
     service.activate_model(ADMIN, "v2")
     assert (ask(service).model, ask(service, 2).model) == ("v1", "v2")
@@ -210,21 +184,68 @@ def test_a_journey_keeps_its_model_until_that_is_gone(service: Service, engine: 
 
 def test_feedback_is_recorded_once_and_all_or_nothing(service: Service) -> None:
     shown = ask(service)
-    events = (
-        Event(event_id="a", user_id=1, kind="accepted", proposal_id=shown.proposal_id),
-        Event(event_id="b", user_id=2, kind="accepted", proposal_id=shown.proposal_id),
-    )
+    own = answer(shown, name="a")
     with pytest.raises(NotFoundError):
-        service.feedback(SERVER, FeedbackIn(events=events))
+        send_all(service, own, answer(shown, name="b").model_copy(update={"user_id": 2}))
     assert ask(service) == shown
-    twice = FeedbackIn(events=(events[0], events[0]))
-    assert [each.status for each in service.feedback(SERVER, twice).results] == [
-        "recorded",
-        "duplicate",
-    ]
-    assert tell(service, shown, name="c") == "answered_before"
+    assert [each.status for each in send_all(service, own, own)] == ["recorded", "duplicate"]
+    assert send(service, answer(shown, name="c")) == "answered_before"
     with pytest.raises(ConflictError):
-        tell(service, shown, "rejected", name="a")
+        send(service, answer(shown, "rejected", name="a"))
+
+
+def test_as_many_campaigns_and_goals_are_open_as_may_be(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(managing, "MOST_OPEN", 1)
+    monkeypatch.setattr(people, "MOST_GOALS", 1)
+    campaign = create(service)
+    goal = service.add_goal(SERVER, 1, GoalIn(objective=FILM_9))
+    with pytest.raises(ConflictError, match="end one"):
+        create(service)
+    with pytest.raises(ConflictError, match="give up one"):
+        service.add_goal(SERVER, 1, GoalIn(objective=FILM_9))
+    service.change_campaign(ADMIN, campaign.id, CampaignChange(status="ended"))
+    service.give_up_goal(SERVER, 1, goal.id)
+    assert create(service)
+    assert service.add_goal(SERVER, 1, GoalIn(objective=FILM_9))
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_times_that_are_none_in_utc_are_refused(at: str) -> None:
+    for build in (
+        lambda: Event.model_validate(
+            {"event_id": "e", "user_id": 1, "kind": "organic", "item_id": 1, "at": at}
+        ),
+        lambda: CampaignIn.model_validate({"name": "c", "objective": FILM_9, "ends_at": at}),
+    ):
+        with pytest.raises(ValueError, match="year 1 to 9999"):
+            build()
+
+
+def test_who_waits_for_a_catalogue_keeps_nobody_else_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, read = Signal(), Signal(), []
+
+    def load(folder: Path) -> FakeCatalogue:
+        read.append(folder.name)
+        if folder.name == "slow":
+            begun.set()
+            assert go_on.wait(10)
+        return FakeCatalogue()
+
+    monkeypatch.setattr(Catalogue, "load", load)
+    catalogues = LoadedCatalogues(tmp_path, held=2)
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(catalogues, "slow") for _ in range(2)]
+        assert begun.wait(10)
+        assert catalogues("quick")
+        go_on.set()
+        assert waiting[0].result() is waiting[1].result()
+    assert sorted(read) == ["quick", "slow"]
+    catalogues("third")
+    assert catalogues("slow") is waiting[0].result()
 
 
 def test_the_data_of_a_user_is_deleted_everywhere(service: Service) -> None:
@@ -232,8 +253,8 @@ def test_the_data_of_a_user_is_deleted_everywhere(service: Service) -> None:
     create(service, audience=Audience(kind="users", users=(name, "other")))
     service.add_goal(SERVER, name, GoalIn(objective=Objective.item(10)))
     shown = ask(service, name)
-    tell(service, shown)
-    take(service, 4, name)
+    send(service, answer(shown))
+    send(service, organic(4, name))
     service.opt_out(SERVER, name, OUT)
     service.delete_user(SERVER, name)
     with service.store.reading() as connection:
@@ -242,10 +263,36 @@ def test_the_data_of_a_user_is_deleted_everywhere(service: Service) -> None:
     with pytest.raises(NotFoundError):
         service.audit(VIEWER, user_id=name)
     with pytest.raises(NotFoundError):
-        tell(service, shown)
+        send(service, answer(shown))
     # Who comes again is as new, but still left alone.
     assert ask(service, name).source == "plain"
     assert service.user(VIEWER, name).opted_out
+
+
+def test_who_goes_stays_a_number_and_counts_once(service: Service, clock: Clock) -> None:
+    campaign = create(service, window_days=1.5)
+    ask(service, 1)
+    send(service, organic(9, 1))
+    ask(service, 2)
+    service.delete_user(SERVER, 1)
+    service.delete_user(SERVER, 2)
+    report = service.report(VIEWER, campaign.id)
+    assert [stage.treated for stage in report.funnel] == [2, 2, 0, 1]
+    assert (report.uplift.treated.n, report.uplift.pending) == (0, 2)
+    # Their windows are over at noon of the next day, and count from the midnight after.
+    clock.forward(days=2)
+    # Who comes again is led again.
+    assert ask(service, 1).source == "campaign"
+    uplift = service.report(VIEWER, campaign.id).uplift
+    assert (uplift.treated.n, uplift.treated.value, uplift.pending) == (2, 0.5, 0)
+    service.delete_user(SERVER, 1)
+    assert service.report(VIEWER, campaign.id).uplift == uplift
+    # A campaign that is created after that has never met them.
+    shown = ask(service, 2)
+    later = create(service)
+    send(service, answer(shown))
+    ask(service, 2)
+    assert service.report(VIEWER, later.id).funnel[0].treated == 1
 
 
 def test_a_deleted_history_no_longer_counts(service: Service, engine: FakeEngine) -> None:
@@ -260,11 +307,24 @@ def test_a_deleted_history_no_longer_counts(service: Service, engine: FakeEngine
 
 def test_the_log_of_a_user_reads_as_plain_language(service: Service) -> None:
     create(service, name="Spring")
-    tell(service, ask(service), "rejected")
+    send(service, answer(ask(service), "rejected"))
     said = [entry.words for entry in service.audit(VIEWER, user_id=1).entries]
     assert said[0] == "The user was enrolled in the campaign Spring."
     assert said[1].startswith("Film 2 (item 2) was shown as step 1 of at most 20")
     assert said[2] == "The user rejected item 2; it is not shown again."
+
+
+@pytest.mark.parametrize(("cap", "pushes"), [(0.0, 1), (2.0, 6), (2.5, 6), (10.0, 9)])
+def test_the_frontier_goes_as_far_as_campaigns_may(
+    service: Service, cap: float, pushes: int
+) -> None:
+    service.settings = ServerSettings(max_aggressiveness=cap)
+    asked = PlanIn(user_id=1, objective=FILM_9, frontier=True)
+    frontier = [point.aggressiveness for point in service.plan(VIEWER, asked).frontier]
+    assert len(frontier) == pushes
+    assert frontier == sorted(set(frontier))
+    assert max(frontier) <= cap
+    assert service.plan(VIEWER, asked.model_copy(update={"frontier": False})).frontier == ()
 
 
 def test_roles(service: Service) -> None:
@@ -288,39 +348,6 @@ def test_roles(service: Service) -> None:
     assert service.plan(VIEWER, PlanIn(user_id=1, objective=FILM_9)).target
 
 
-def test_tenants_see_nothing_of_each_other(service: Service) -> None:
-    campaign = create(service)
-    shown = ask(service)
-    goal = service.add_goal(SERVER, "zoe", GoalIn(objective=FILM_9))
-    service.set_exclusions(ADMIN, Exclusions(items=(5,)))
-    other = Caller("other", "root", "admin")
-    with pytest.raises(NotReadyError):
-        service.next(other, NextIn(user_id=1))
-    service.register_model(other, ModelIn(version="w1"))
-    answer = Event(event_id="x", user_id=1, kind="accepted", proposal_id=shown.proposal_id)
-    for call in (
-        lambda: service.campaign(other, campaign.id),
-        lambda: service.report(other, campaign.id),
-        lambda: service.change_campaign(other, campaign.id, CampaignChange(status="ended")),
-        lambda: service.feedback(other, FeedbackIn(events=(answer,))),
-        lambda: service.user(other, "zoe"),
-        lambda: service.give_up_goal(other, "zoe", goal.id),
-        lambda: service.activate_model(other, "v1"),
-        lambda: service.audit(other, user_id=1),
-        lambda: service.audit(other, campaign_id=campaign.id),
-    ):
-        with pytest.raises(NotFoundError):
-            call()
-    assert service.campaigns(other) == ()
-    assert service.exclusions(other) == Exclusions()
-    assert [model.version for model in service.models(other)] == ["w1"]
-    assert service.next(other, NextIn(user_id=1)).source == "plain"
-    service.delete_user(other, "zoe")
-    assert service.user(VIEWER, "zoe").goals
-    assert {entry.model for entry in service.audit(other).entries} <= {"w1", None}
-    assert tell(service, shown) == "recorded"
-
-
 def test_many_calls_at_once_agree(service: Service) -> None:
     create(service)
     with ThreadPoolExecutor(8) as pool:
@@ -328,7 +355,7 @@ def test_many_calls_at_once_agree(service: Service) -> None:
     assert len(shown) == 1
     proposal = ask(service)
     with ThreadPoolExecutor(8) as pool:
-        said = list(pool.map(lambda _: tell(service, proposal, name="same"), range(16)))
+        said = list(pool.map(lambda _: send(service, answer(proposal, name="same")), range(16)))
     assert sorted(said) == ["duplicate"] * 15 + ["recorded"]
 
 

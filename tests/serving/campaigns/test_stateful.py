@@ -17,24 +17,23 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 
 from influpath.planning.objectives import Objective
+from influpath.serving.campaigns.people import MOST_GOALS
 from influpath.serving.campaigns.service import Caller, Service
 from influpath.serving.errors import ConflictError, NotFoundError
 from influpath.serving.schemas import (
     CampaignChange,
-    CampaignIn,
     Event,
     Exclusions,
-    FeedbackIn,
     GoalIn,
     Guardrails,
     ModelIn,
     Next,
-    NextIn,
     OptOutIn,
 )
 from influpath.serving.settings import ServerSettings
 from influpath.serving.store.database import Database
 from influpath.serving.store.tables import events, journeys, proposals, tenants
+from serving.campaigns.acting import answer, ask, create, organic, send
 from serving.conftest import Clock
 from serving.fakes import FakeEngine
 
@@ -79,8 +78,8 @@ class Campaigns(RuleBasedStateMachine):
 
     @rule(user=USERS)
     def ask(self, user: int) -> None:
-        shown = self.service.next(self.admin, NextIn(user_id=user))
-        assert self.service.next(self.admin, NextIn(user_id=user)) == shown or shown.item is None
+        shown = ask(self.service, user, self.admin)
+        assert ask(self.service, user, self.admin) == shown or shown.item is None
         if user in self.open and self.open[user].proposal_id != shown.proposal_id:
             self.late.append(self.open[user])
         if shown.item is None:
@@ -97,19 +96,14 @@ class Campaigns(RuleBasedStateMachine):
             assert 1 <= shown.step <= shown.horizon
 
     def send(self, event: Event) -> str:
-        result = self.service.feedback(self.admin, FeedbackIn(events=(event,))).results[0]
-        return result.status
+        return send(self.service, event, self.admin)
 
     def event(self, shown: Next, kind: str) -> Event:
+        return answer(shown, kind, self.fresh())
+
+    def fresh(self) -> str:
         self.numbers += 1
-        return Event.model_validate(
-            {
-                "event_id": f"e{self.numbers}",
-                "user_id": shown.user_id,
-                "kind": kind,
-                "proposal_id": shown.proposal_id,
-            }
-        )
+        return f"e{self.numbers}"
 
     @rule(user=USERS, kind=KINDS)
     def answer(self, user: int, kind: str) -> None:
@@ -150,8 +144,7 @@ class Campaigns(RuleBasedStateMachine):
 
     @rule(user=USERS, item=ITEMS)
     def take(self, user: int, item: int) -> None:
-        self.numbers += 1
-        event = Event(event_id=f"e{self.numbers}", user_id=user, kind="organic", item_id=item)
+        event = organic(item, user, self.fresh())
         assert self.send(event) == "recorded"
         self.sent.append((event, "duplicate"))
 
@@ -169,7 +162,13 @@ class Campaigns(RuleBasedStateMachine):
     @rule(user=USERS, objective=OBJECTIVES, horizon=st.integers(1, 4))
     def set_goal(self, user: int, objective: Objective, horizon: int) -> None:
         members = {int(item) for item in self.engine.known.members(objective)}
-        if not members <= self.excluded[user]:
+        # Where as many are open as may be, another is refused.
+        full = (
+            self.known(user)
+            and sum(goal.status == "open" for goal in self.service.user(self.admin, user).goals)
+            >= MOST_GOALS
+        )
+        if not members <= self.excluded[user] and not full:
             self.service.add_goal(self.admin, user, GoalIn(objective=objective, horizon=horizon))
 
     @rule(user=USERS)
@@ -180,7 +179,10 @@ class Campaigns(RuleBasedStateMachine):
 
     @rule(user=USERS)
     def forget(self, user: int) -> None:
+        before = self.effects()
         self.service.delete_user(self.admin, user)
+        # What a report has shown does not change because somebody goes.
+        assert self.effects() == before
         self.open.pop(user, None)
         self.late = [shown for shown in self.late if shown.user_id != user]
         self.sent = [(event, what) for event, what in self.sent if event.user_id != user]
@@ -203,18 +205,16 @@ class Campaigns(RuleBasedStateMachine):
         days: float | None,
         least: float,
     ) -> None:
-        made = self.service.create_campaign(
+        made = create(
+            self.service,
             self.admin,
-            CampaignIn(
-                name="c",
-                objective=objective,
-                horizon=horizon,
-                priority=priority,
-                holdout=holdout,
-                window_days=5,
-                ends_at=None if days is None else self.clock() + (days * Clock.DAY),
-                guardrails=Guardrails(min_feasibility=least),
-            ),
+            objective=objective,
+            horizon=horizon,
+            priority=priority,
+            holdout=holdout,
+            window_days=5,
+            ends_at=None if days is None else self.clock() + (days * Clock.DAY),
+            guardrails=Guardrails(min_feasibility=least),
         )
         self.ids.append(made.id)
 
@@ -257,6 +257,10 @@ class Campaigns(RuleBasedStateMachine):
         over = report.uplift.treated.n + report.uplift.control.n
         assert over + report.uplift.pending == enrolled.treated + enrolled.control
         assert sum(day.shown for day in report.days) == sum(report.answers.values())
+
+    def effects(self) -> list[tuple[object, ...]]:
+        reports = [self.service.report(self.admin, campaign) for campaign in self.ids]
+        return [(each.funnel, each.uplift, each.users_needed) for each in reports]
 
     def known(self, user: int) -> bool:
         try:

@@ -8,14 +8,11 @@ from hypothesis import strategies as st
 
 from influpath.data.dataset import Dataset
 from influpath.irn.model import IRN
-from influpath.planning.feasibility import CalibratedTo, Feasibility
-from influpath.planning.feasibility_features import FEATURES, ItemFacts
-from influpath.planning.logistic import Logistic
 from influpath.planning.objectives import Objective
 from influpath.recommenders.base import Recommender
 from influpath.serving.bundles.bundle import Bundle
 from influpath.serving.engine.asks import Limits, Moment, Person, StepAsk
-from influpath.testing import tiny_dataset
+from influpath.testing import tiny_dataset, tiny_feasibility
 
 GENRES = [
     ["Drama"] if n % 3 == 0 else ["Drama", "War"] if n % 3 == 1 else ["Comedy"] for n in range(24)
@@ -31,45 +28,16 @@ ITEMS = [str(item) for item in TINY.items.ids]
 USERS = [str(user) for user in TINY.users.ids]
 
 
-def feasibility_for(model: Recommender) -> Feasibility:
-    """Return a feasibility that follows what the model finds probable."""
-    count = len(FEATURES)
-    weights = {"log_prob": 2.0, "log_rank": -1.0}
-    return Feasibility(
-        logistic=Logistic(
-            features=tuple(FEATURES),
-            lows=(-20.0,) * count,
-            highs=(20.0,) * count,
-            means=(0.0,) * count,
-            scales=(1.0,) * count,
-            weights=(
-                *(weights.get(name, 0.0) for name in FEATURES),
-                *([0.0] * (count * (count + 1) // 2)),
-            ),
-            intercept=4.0,
-        ),
-        facts=ItemFacts.of(model, TINY),
-        calibrated_to=CalibratedTo(
-            judge="sasrec",
-            outcome="accepted SR@20",
-            planner="irn",
-            dials={},
-            max_length=HORIZON,
-            model=model.name,
-            fingerprint=model.trained_on.fingerprint,
-            pairs=10,
-            accepted=5,
-            seed=0,
-        ),
-    )
-
-
 def tiny_bundle(
     irn: IRN, plain: Recommender, judge: Recommender, dials: dict[str, Any] | None = None
 ) -> Bundle:
     """Return a bundle in memory."""
     chosen = DIALS if dials is None else dials
-    return Bundle("irn", irn, plain, judge, TINY, feasibility_for(irn), {"irn": chosen})
+    # It follows what the model finds probable.
+    feasibility = tiny_feasibility(
+        irn, TINY, {"log_prob": 2.0, "log_rank": -1.0}, intercept=4.0, max_length=HORIZON
+    )
+    return Bundle("irn", irn, plain, judge, TINY, feasibility, {"irn": chosen})
 
 
 # Strategies ---------------------------------------------------------------------------------------

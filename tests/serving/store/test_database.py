@@ -28,6 +28,12 @@ def test_migrated_tables_are_those_that_the_code_speaks_of(empty_url: str) -> No
             config = settings()
             config.attributes["connection"] = connection
             command.check(config)
+            # From every version that there was, and back to none.
+            command.downgrade(config, "0001")
+        migrate(empty_url)
+        assert is_current(database)
+        with database.writing() as connection:
+            config.attributes["connection"] = connection
             command.downgrade(config, "base")
         migrate(empty_url)
 

@@ -70,7 +70,11 @@ def plain_model(run: Run) -> Recommender:
 
 
 def feasibility_of(study: FeasibilityStudy) -> Feasibility:
-    """Return how feasible the planner makes objectives: what was fitted before, or a new fit."""
+    """Return how feasible the planner makes objectives: what was fitted before, or a new fit.
+
+    Raises:
+        ConfigError: It cannot be fitted; says what else to do.
+    """
     if (study.folder / FEASIBILITY).is_file():
         found = Feasibility.load(study.folder)
         meant, planner = found.calibrated_to, study.planner
@@ -80,8 +84,15 @@ def feasibility_of(study: FeasibilityStudy) -> Feasibility:
             return found
         logger.info("the feasibility in %s is of other dials", study.folder)
     logger.info("calibrating feasibility")
-    study.fitted.save(study.folder)
-    return study.fitted
+    try:
+        fitted = study.fitted
+    except ConfigError as cause:
+        raise ConfigError(
+            f"{cause} Or publish without (--no-feasibility): then nobody is spared a hopeless "
+            "journey."
+        ) from None
+    fitted.save(study.folder)
+    return fitted
 
 
 def publish(bundle: Bundle, bundles: Path, tenant: str, version: str) -> Path:

@@ -70,6 +70,8 @@ class LoadedCatalogues:
         self.held = held
         self._lock = threading.Lock()
         self._loaded: OrderedDict[str, CatalogueView] = OrderedDict()
+        # One is read once, and keeps only those waiting who want it.
+        self._reading: dict[str, threading.Lock] = {}
 
     def __call__(self, version: str) -> CatalogueView:
         """Return the catalogue of a bundle.
@@ -77,17 +79,34 @@ class LoadedCatalogues:
         Raises:
             ModelFileError: The bundle is missing or damaged.
         """
+        found = self._find(version)
+        if found is not None:
+            return found
+        with self._lock:
+            reading = self._reading.setdefault(version, threading.Lock())
+        with reading:
+            found = self._find(version)
+            return self._read(version) if found is None else found
+
+    def _find(self, version: str) -> CatalogueView | None:
         with self._lock:
             if version in self._loaded:
                 self._loaded.move_to_end(version)
-                return self._loaded[version]
-            from influpath.serving.engine.catalogue import Catalogue
+            return self._loaded.get(version)
 
+    def _read(self, version: str) -> CatalogueView:
+        from influpath.serving.engine.catalogue import Catalogue
+
+        try:
             catalogue: CatalogueView = Catalogue.load(self.bundles / version)
-            self._loaded[version] = catalogue
-            while len(self._loaded) > self.held:
-                self._loaded.popitem(last=False)
+            with self._lock:
+                self._loaded[version] = catalogue
+                while len(self._loaded) > self.held:
+                    self._loaded.popitem(last=False)
             return catalogue
+        finally:
+            with self._lock:
+                self._reading.pop(version, None)
 
 
 def card(catalogue: CatalogueView, item: str) -> ItemCard:

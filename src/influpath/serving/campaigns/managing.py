@@ -1,5 +1,6 @@
 """Campaigns: created, changed, looked at; and what nobody is ever shown."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,8 @@ from influpath.serving.store import campaigns, tenants
 from influpath.serving.store.campaigns import Kept
 from influpath.serving.store.names import fresh
 
+# Every user meets every campaign that runs: each one more makes ``next`` slower for all.
+MOST_OPEN = 200
 ACTIONS = {"running": "campaign.resumed", "paused": "campaign.paused"}
 
 
@@ -58,6 +61,7 @@ class Managing(Base):
             UnknownIdError: The active model knows no such item or category.
             ConfigError: Its time is over, the model cannot plan that far, or all of the objective
                 is excluded.
+            ConflictError: As many campaigns as may be are open.
         """
         caller.must_be("admin")
         now = self.clock()
@@ -74,9 +78,11 @@ class Managing(Base):
         named = given.audience.kind == "users"
         kept = Kept(fresh("c"), "running", terms, named, words, now, None)
         with self.store.writing() as connection:
+            # First, so that nobody changes meanwhile what is checked here.
+            tenants.touch(connection, caller.tenant)
             everyone = tenants.excluded(connection, caller.tenant)
             check_objective(catalogue, given.objective, everyone, guardrails.excluded)
-            tenants.touch(connection, caller.tenant)
+            check_room(campaigns.listed(connection, caller.tenant))
             campaigns.add(connection, caller.tenant, kept, users)
             details = terms.model_dump(mode="json", exclude={"audience", "name"})
             self._note(
@@ -169,6 +175,16 @@ class Managing(Base):
             due = any(kept.is_due(now) for kept in campaigns.listed(connection, tenant))
         if due:
             end_due(self.store, tenant, now)
+
+
+def check_room(there: Sequence[Kept]) -> None:
+    """Check that one more campaign may be open.
+
+    Raises:
+        ConflictError: It may not.
+    """
+    if sum(kept.status != "ended" for kept in there) >= MOST_OPEN:
+        raise ConflictError(f"{MOST_OPEN} campaigns are open; end one before you create another.")
 
 
 def as_campaign(kept: Kept, users: tuple[str, ...], catalogue: CatalogueView | None) -> Campaign:

@@ -6,12 +6,13 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, update
 
+from influpath.serving.campaigns import departing
 from influpath.serving.campaigns.base import Base
 from influpath.serving.campaigns.caller import Caller
 from influpath.serving.campaigns.catalogues import CatalogueView, card, checked, own_user
 from influpath.serving.campaigns.situation import leg_of, taken
 from influpath.serving.campaigns.terms import check_objective
-from influpath.serving.errors import NotFoundError
+from influpath.serving.errors import ConflictError, NotFoundError
 from influpath.serving.schemas import (
     Deleted,
     Exclusions,
@@ -28,6 +29,8 @@ from influpath.serving.store.names import fresh
 from influpath.serving.store.tables import journeys as journeys_table
 
 RECENT = 20
+# Open ones; every call of ``next`` looks at each.
+MOST_GOALS = 20
 GOAL_STATUS: dict[str, Literal["open", "arrived", "given_up", "over"]] = {
     "open": "open",
     "arrived": "arrived",
@@ -104,6 +107,7 @@ class People(Base):
         Raises:
             UnknownIdError: The active model knows no such item or category.
             ConfigError: The model cannot plan that far, or all of the objective is excluded.
+            ConflictError: The user has as many open goals as may be.
         """
         caller.must_be("service")
         now, name = self.clock(), str(user_id)
@@ -115,6 +119,7 @@ class People(Base):
             own = Exclusions.model_validate(row.excluded)
             everyone = tenants.excluded(connection, caller.tenant)
             check_objective(catalogue, given.objective, everyone, own)
+            check_room(journeys.goals_of(connection, row.id))
             users.change(connection, row.id)
             journeys.add_goal(
                 connection,
@@ -169,11 +174,16 @@ class People(Base):
             return as_goal(journeys.goals_of(connection, row.id, goal_id)[0])
 
     def delete_user(self, caller: Caller, user_id: Id) -> Deleted:
-        """Delete a user's data; what bundles have of the user no longer counts (service)."""
+        """Delete a user's data; what bundles have of the user no longer counts (service).
+
+        Reports keep numbers, in which nobody can be told; see ``departing.py``.
+        """
         caller.must_be("service")
         now, name = self.clock(), str(user_id)
         with self.store.writing() as connection:
-            row = users.find(connection, caller.tenant, name)
+            row = users.lock(connection, caller.tenant, [name]).get(name)
+            if row is not None:
+                departing.keep(connection, row.id, now)
             deleted = users.erase(connection, caller.tenant, name)
             entry = audit.entry(
                 now,
@@ -197,6 +207,8 @@ class People(Base):
     def _as_user(
         self, connection: Connection, tenant: str, row: Row[Any], catalogue: CatalogueView | None
     ) -> User:
+        travelled = journeys.of_user(connection, row.id)
+        # Later, so that none is missing of those that the journeys are of.
         by_id = {kept.id: kept for kept in campaigns.listed(connection, tenant)}
         known = catalogue.history(row.user_id) if catalogue is not None and row.known else ()
         happened = events.of_user(connection, row.id)
@@ -207,11 +219,20 @@ class People(Base):
             excluded=Exclusions.model_validate(row.excluded),
             goals=tuple(as_goal(each) for each in journeys.goals_of(connection, row.id)),
             journeys=tuple(
-                as_journey(each, leg_of(each, by_id).objective_words)
-                for each in journeys.of_user(connection, row.id)
+                as_journey(each, leg_of(each, by_id).objective_words) for each in travelled
             ),
             recent=tuple(card_or_id(catalogue, item) for item in recent),
         )
+
+
+def check_room(there: Sequence[Row[Any]]) -> None:
+    """Check that a user may have one more goal.
+
+    Raises:
+        ConflictError: As many as may be are open.
+    """
+    if sum(goal.status == "open" for goal in there) >= MOST_GOALS:
+        raise ConflictError(f"this user has {MOST_GOALS} open goals; give up one of them first.")
 
 
 def card_or_id(catalogue: CatalogueView | None, item: str) -> ItemCard:

@@ -3,8 +3,7 @@
 Whoever was enrolled is counted in the arm that was drawn, led or not: arms stay comparable.
 """
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from influpath.serving.campaigns import counting
 from influpath.serving.campaigns.base import demanded
 from influpath.serving.campaigns.caller import Caller
 from influpath.serving.campaigns.catalogues import CatalogueView, card
+from influpath.serving.campaigns.counting import ARMS, Tally
 from influpath.serving.campaigns.managing import Managing
 from influpath.serving.effects.shift import shift
 from influpath.serving.effects.uplift import Arm, uplift
@@ -48,13 +48,13 @@ class Reports(Managing):
         now = self.clock()
         with self.store.reading() as connection:
             kept = self._campaign(connection, caller.tenant, campaign_id)
-            rows = counting.enrolled(connection, campaign_id)
+            arms = counting.tallies(connection, kept, now)
             answers = counting.answers(connection, campaign_id)
             days = counting.days(connection, campaign_id)
-            moved = self._shift(connection, caller.tenant, kept, rows)
-        changed = uplift_of(rows, kept, now)
-        needed = needed_of(changed, kept, len(rows))
-        stages = funnel(rows)
+            moved = self._shift(connection, caller.tenant, kept)
+        changed = uplift_of(arms, kept)
+        needed = needed_of(changed, kept, sum(arm.users for arm in arms.values()))
+        stages = funnel(arms)
         return CampaignReport(
             campaign=campaign,
             funnel=stages,
@@ -66,11 +66,9 @@ class Reports(Managing):
             words=in_words(kept, stages, changed, needed, moved),
         )
 
-    def _shift(
-        self, connection: Connection, tenant: str, kept: Kept, rows: Sequence[Row[Any]]
-    ) -> Shift:
+    def _shift(self, connection: Connection, tenant: str, kept: Kept) -> Shift:
         """Return how far tastes moved between categories, before enrolment and since."""
-        arms = [[row for row in rows if row.arm == arm][:MOST] for arm in ("treated", "control")]
+        arms = [counting.first(connection, kept.id, arm, MOST) for arm in ARMS]
         version = demanded(models.active(connection, tenant), tenant)
         try:
             catalogue = self._catalogue(tenant, version)
@@ -106,39 +104,20 @@ def category_counts(
     return counts_UG2
 
 
-def funnel(rows: Sequence[Row[Any]]) -> tuple[FunnelStage, ...]:
+def funnel(arms: Mapping[str, Tally]) -> tuple[FunnelStage, ...]:
     """Return how many users came how far in each arm."""
-
-    def stage(name: str, reached: Any) -> FunnelStage:
-        counts = {
-            arm: sum(bool(reached(row)) for row in rows if row.arm == arm)
-            for arm in ("treated", "control")
-        }
-        return FunnelStage(stage=name, **counts)
-
-    return (
-        stage(STAGES[0], lambda row: True),
-        stage(STAGES[1], lambda row: row.shown),
-        stage(STAGES[2], lambda row: row.accepted),
-        stage(STAGES[3], lambda row: row.arrived_at is not None),
+    reached = ("users", "shown", "accepted", "arrived")
+    return tuple(
+        FunnelStage(stage=stage, **{arm: getattr(tally, name) for arm, tally in arms.items()})
+        for stage, name in zip(STAGES, reached, strict=True)
     )
 
 
-def uplift_of(rows: Sequence[Row[Any]], kept: Kept, now: datetime) -> Uplift:
+def uplift_of(arms: Mapping[str, Tally], kept: Kept) -> Uplift:
     """Return what the campaign changed, by the users whose window is over."""
-    window = timedelta(days=kept.terms.window_days)
-    over = [row for row in rows if row.enrolled_at + window <= now]
-
-    def arm(name: str) -> Arm:
-        of = [row for row in over if row.arm == name]
-        within = [
-            row for row in of if row.arrived_at and row.arrived_at <= row.enrolled_at + window
-        ]
-        return Arm(len(of), len(within))
-
-    return uplift(
-        arm("treated"), arm("control"), pending=len(rows) - len(over), holdout=kept.terms.holdout
-    )
+    pending = sum(tally.users - tally.over for tally in arms.values())
+    treated, control = (Arm(arms[name].over, arms[name].in_time) for name in ARMS)
+    return uplift(treated, control, pending=pending, holdout=kept.terms.holdout)
 
 
 def needed_of(changed: Uplift, kept: Kept, enrolled: int) -> UsersNeeded:

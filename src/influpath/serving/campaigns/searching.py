@@ -39,8 +39,8 @@ from influpath.serving.store import events, models, tenants, users
 
 # Items of a history that are shown beside a path.
 LAST = 20
-# Values of aggressiveness of a frontier.
-FRONTIER = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
+# Values of aggressiveness of a frontier, as far as campaigns may go.
+FRONTIER = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 # No page and no call asks for more.
 MOST = 1_000
 
@@ -81,7 +81,7 @@ class Searching(Base):
                 aggressiveness=given.aggressiveness,
                 moments=tuple(Moment(str(each.item_id), each.answer) for each in given.answered),
                 limits=limits(exclusions, never, given.floor, catalogue),
-                frontier=FRONTIER if given.frontier else (),
+                frontier=self._frontier() if given.frontier else (),
             )
         )
         known = catalogue.history(whose.user, LAST) if whose.user and whose.known else ()
@@ -147,6 +147,9 @@ class Searching(Base):
         """Return the categories of the active model's catalogue (viewer)."""
         caller.must_be("viewer")
         return self._active_catalogue(caller.tenant)[1].categories
+
+    def _frontier(self) -> tuple[float, ...]:
+        return tuple(push for push in FRONTIER if push <= self.settings.max_aggressiveness)
 
     def _person(
         self, tenant: str, name: str, catalogue: CatalogueView

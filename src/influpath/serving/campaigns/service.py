@@ -7,7 +7,7 @@ model, and those of ``influpath.errors`` for what was given wrongly.
 
     running.py, deciding.py, choosing.py, situation.py   next
     answering.py                                         feedback
-    people.py                                            user, opt_out, exclude, goals, deletion
+    people.py, departing.py                              user, opt_out, exclude, goals, deletion
     managing.py, ending.py, terms.py                     campaigns, exclusions of the tenant
     versions.py                                          models, ready
     reports.py, counting.py                              report

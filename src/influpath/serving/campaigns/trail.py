@@ -9,6 +9,7 @@ from influpath.serving.schemas import AuditEntry, AuditPage, Id
 from influpath.serving.store import audit, users
 
 MOST = 1_000
+AS_KEPT = tuple(name for name in AuditEntry.model_fields if name != "words")
 
 
 class Trail(Base):
@@ -50,14 +51,7 @@ class Trail(Base):
             rows = audit.page(connection, caller.tenant, after, limit, subject, campaign_id)
         entries = tuple(
             AuditEntry(
-                number=row.number,
-                at=row.at,
-                actor=row.actor,
-                action=row.action,
-                subject=row.subject,
-                campaign_id=row.campaign_id,
-                model=row.model,
-                details=row.details,
+                **{name: getattr(row, name) for name in AS_KEPT},
                 words=words(row.actor, row.action, row.model, row.details),
             )
             for row in rows

@@ -90,8 +90,9 @@ class Versions(Base):
         caller.must_be("admin")
         with self.store.reading() as connection:
             self._model(connection, caller.tenant, version)
-        # Loaded and checked before anybody depends on it.
+        # Loaded and checked before anybody depends on it, or has to wait for it.
         self.engine.card(bundle(caller.tenant, version))
+        self._catalogue(caller.tenant, version)
         with self.store.writing() as connection:
             if models.active(connection, caller.tenant) != version:
                 models.activate(connection, caller.tenant, version, self.clock())

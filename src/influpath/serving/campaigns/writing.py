@@ -77,36 +77,11 @@ def entries_of(situation: Situation, decision: Decision, title: str | None) -> l
             )
         )
     for leg in decision.legs:
-        campaign_id = leg.campaign.id if leg.campaign else None
-        name = leg.terms.name if leg.campaign else None
-        about = {"campaign": name, "goal": leg.goal_id, "objective": leg.objective_words}
         if leg.new:
-            found.append(
-                audit.entry(
-                    now,
-                    "system",
-                    "journey.enrolled",
-                    subject=subject,
-                    campaign_id=campaign_id,
-                    model=leg.version,
-                    arm=leg.arm,
-                    **about,
-                )
-            )
+            found.append(entry_of(situation, leg, "journey.enrolled", arm=leg.arm))
         if leg.changed and leg.status != "open":
-            found.append(
-                audit.entry(
-                    now,
-                    "system",
-                    "journey.ended",
-                    subject=subject,
-                    campaign_id=campaign_id,
-                    model=leg.version,
-                    status=leg.status,
-                    note=leg.note,
-                    **about,
-                )
-            )
+            ended = {"status": leg.status, "note": leg.note}
+            found.append(entry_of(situation, leg, "journey.ended", **ended))
     answer, led = decision.answer, decision.leg
     found.append(
         audit.entry(
@@ -131,3 +106,19 @@ def entries_of(situation: Situation, decision: Decision, title: str | None) -> l
         )
     )
     return found
+
+
+def entry_of(situation: Situation, leg: Leg, action: str, **details: Any) -> dict[str, Any]:
+    """Return what the audit log says of a journey."""
+    return audit.entry(
+        situation.now,
+        "system",
+        action,
+        subject=situation.user.subject,
+        campaign_id=leg.campaign.id if leg.campaign else None,
+        model=leg.version,
+        campaign=leg.terms.name if leg.campaign else None,
+        goal=leg.goal_id,
+        objective=leg.objective_words,
+        **details,
+    )

@@ -1,6 +1,5 @@
 """The pages of campaigns: the list with the form for a new one, and the dashboard of each."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 
 from fastapi import Request
@@ -8,14 +7,13 @@ from fastapi.responses import Response
 
 from influpath.errors import InfluPathError
 from influpath.serving.page.access import Visit, page, page_router
-from influpath.serving.page.people import number
 from influpath.serving.page.rendering import csv_answer, render
 from influpath.serving.page.resolving import cards_of, categories_of, find_item
+from influpath.serving.page.trail import entries, trail_of
 from influpath.serving.page.view import ExploreView
-from influpath.serving.schemas import AuditEntry, CampaignIn
+from influpath.serving.schemas import CampaignIn
 
 router = page_router()
-AUDIT_LISTED, AUDIT_AT_ONCE = 25, 1_000
 PLAIN = CampaignIn.model_fields
 
 
@@ -49,20 +47,16 @@ def campaigns(request: Request, visit: Visit) -> Response:
 @page(router, "/campaigns/{campaign_id}", slow=True)
 def campaign(request: Request, visit: Visit) -> Response:
     """Return the dashboard of a campaign."""
-    service, caller = visit.service, visit.caller
     campaign_id = str(request.path_params["campaign_id"])
-    report = service.report(caller, campaign_id)
-    after = number(request.query_params.get("after"))
+    report = visit.service.report(visit.caller, campaign_id)
     return render(
         request,
         "campaign.html.j2",
         report=report,
         campaign=report.campaign,
         excluded=cards_of(visit, report.campaign.guardrails.excluded.items),
-        audit=service.audit(caller, after, AUDIT_LISTED, campaign_id=campaign_id),
-        full=AUDIT_LISTED,
-        after=after,
         admin=visit.may("admin"),
+        **trail_of(request, visit, campaign_id=campaign_id),
     )
 
 
@@ -86,14 +80,3 @@ def audit_csv(request: Request, visit: Visit) -> Response:
     )
     safe = "".join(sign for sign in name if sign.isalnum() or sign == "-")
     return csv_answer(f"audit-{safe}", head, rows)
-
-
-def entries(visit: Visit, campaign_id: str) -> Iterator[AuditEntry]:
-    """Yield all entries about a campaign."""
-    after = None
-    while True:
-        found = visit.service.audit(visit.caller, after, AUDIT_AT_ONCE, campaign_id=campaign_id)
-        yield from found.entries
-        if len(found.entries) < AUDIT_AT_ONCE or found.last is None:
-            return
-        after = found.last

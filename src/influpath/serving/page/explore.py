@@ -111,8 +111,7 @@ def frontier(request: Request, visit: Visit) -> Response:
     if not is_part(request):
         return RedirectResponse(f"{request.scope.get('root_path', '')}/?{view.query()}", 303)
     shown = answer(visit, view)
-    most = visit.settings.max_aggressiveness
-    return render(request, "frontier.html.j2", shown.status, view=view, shown=shown, most=most)
+    return render(request, "frontier.html.j2", shown.status, view=view, shown=shown)
 
 
 @page(router, "/path.csv", slow=True)

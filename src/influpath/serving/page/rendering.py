@@ -2,18 +2,20 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
 
 from influpath.serving.page import drawing, words
 
 HERE = Path(__file__).parent
+# Letters of a table that are sent at a time.
+CSV_PART = 1 << 16
 
 
 class PageFiles(StaticFiles):
@@ -75,19 +77,31 @@ def render(request: Request, name: str, status: int = 200, **values: Any) -> HTM
 
 
 def csv_answer(name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
-    """Return a table as a CSV file to be saved.
+    """Return a table as a CSV file to be saved, which is sent as it is read.
 
     Args:
         name: Of the file, without its ending; only letters, digits and dashes.
         head: Names of the columns.
-        rows: The table.
+        rows: The table, however long.
     """
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return StreamingResponse(
+        csv_parts(head, rows), media_type="text/csv; charset=utf-8", headers=headers
+    )
+
+
+def csv_parts(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Yield a table as CSV, many rows at a time."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(head)
-    writer.writerows([harmless(value) for value in row] for row in rows)
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    for row in rows:
+        writer.writerow([harmless(value) for value in row])
+        if text.tell() > CSV_PART:
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue()
 
 
 def harmless(value: object) -> object:

@@ -1,6 +1,6 @@
 """From what people type to ids: titles are looked up, ids stay."""
 
-from influpath.errors import UnknownIdError
+from influpath.errors import ConfigError, UnknownIdError
 from influpath.planning.objectives import Objective
 from influpath.serving.errors import NotReadyError
 from influpath.serving.page.access import Visit
@@ -9,6 +9,8 @@ from influpath.serving.schemas import Id, ItemCard
 
 # How many titles like a wrong one are looked at, and named.
 LOOKED_AT, NAMED = 50, 3
+# Each is looked for in all titles.
+LINES = 500
 
 
 def find_item(visit: Visit, text: str) -> ItemCard:
@@ -38,8 +40,15 @@ def find_item(visit: Visit, text: str) -> ItemCard:
 
 
 def find_items(visit: Visit, text: str) -> tuple[ItemCard, ...]:
-    """Return the items that lines stand for; see ``find_item``."""
-    return tuple(find_item(visit, line) for line in lines(text))
+    """Return the items that lines stand for; see ``find_item``.
+
+    Raises:
+        ConfigError: There are more lines than are looked up.
+    """
+    named = lines(text)
+    if len(named) > LINES:
+        raise ConfigError(f"There are {len(named):,} lines; the page takes {LINES:,} at most.")
+    return tuple(find_item(visit, line) for line in named)
 
 
 def cards_of(visit: Visit, ids: tuple[Id, ...]) -> tuple[ItemCard, ...]:

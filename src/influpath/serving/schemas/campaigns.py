@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from influpath.config import FrozenConfig
 from influpath.planning.objectives import Objective
-from influpath.serving.schemas.basics import Exclusions, Id, Name, Share
+from influpath.serving.schemas.basics import Exclusions, Id, Name, Share, Time
 
 CampaignStatus = Literal["running", "paused", "ended"]
 
@@ -72,8 +72,8 @@ class CampaignIn(FrozenConfig):
     holdout: float = Field(default=0.1, ge=0, le=0.9)
     window_days: float = Field(default=14, gt=0, le=365)
     least_uplift: float = Field(default=0.05, gt=0, lt=1)
-    starts_at: AwareDatetime | None = None
-    ends_at: AwareDatetime | None = None
+    starts_at: Time | None = None
+    ends_at: Time | None = None
     guardrails: Guardrails = Guardrails()
 
     @model_validator(mode="after")
@@ -89,7 +89,7 @@ class CampaignChange(FrozenConfig):
     status: CampaignStatus | None = None
     priority: int | None = Field(default=None, ge=0, le=100)
     aggressiveness: float | None = Field(default=None, ge=0, le=10)
-    ends_at: AwareDatetime | None = None
+    ends_at: Time | None = None
 
 
 class Campaign(CampaignIn):

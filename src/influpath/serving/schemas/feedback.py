@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from influpath.config import FrozenConfig
-from influpath.serving.schemas.basics import Id, IdText, ItemCard
+from influpath.serving.schemas.basics import Id, IdText, ItemCard, Time
 
 Source = Literal["campaign", "goal", "plain"]
 
@@ -69,7 +69,7 @@ class Event(FrozenConfig):
     kind: Literal["accepted", "rejected", "ignored", "organic"]
     item_id: Id | None = None
     proposal_id: IdText | None = None
-    at: AwareDatetime | None = None
+    at: Time | None = None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:

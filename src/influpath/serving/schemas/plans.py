@@ -91,7 +91,7 @@ class Plan(FrozenConfig):
         planner: Label.
         judge: Whose probabilities.
         model: Version.
-        frontier: What other values of aggressiveness come to.
+        frontier: What other values of aggressiveness come to, from 0 to the service's cap.
         before: What was answered, judged like steps; a rejected item has the number of the one
             that took its place.
     """

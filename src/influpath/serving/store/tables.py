@@ -217,6 +217,23 @@ journeys = Table(
     Index(None, "tenant_id", "version", "status"),
 )
 
+# Users whose data was deleted, as numbers that reports keep: how many there were, how far they
+# came, and how many arrived within their window.
+departed = Table(
+    "departed",
+    metadata,
+    Column("campaign_id", KEY, ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("arm", String(10), primary_key=True),
+    # The day on which their windows are over.
+    Column("counts_from", Utc, primary_key=True),
+    tenant(),
+    Column("users", Integer, nullable=False),
+    Column("shown", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False),
+    Column("arrived", Integer, nullable=False),
+    Column("in_time", Integer, nullable=False),
+)
+
 proposals = Table(
     "proposals",
     metadata,
