@@ -128,7 +128,8 @@ def next_items(loaded: Loaded, rows: Sequence[Prepared]) -> list[StepAnswer]:
         given_B = np.array([row.ask.aggressiveness for row in rows])
         state.push_B = np.minimum(given_B * learned_B, [row.ask.most for row in rows])
         reading = Reading(
-            planner.model.log_probs(state.known, state.users_B),
+            # Where the planner reads along, it has read this already.
+            planner.reading(state).log_probs(),
             seen_items(state.known, len(planner.items)),
         )
         excluded_BI = torch.stack([row.excluded_I for row in rows])
