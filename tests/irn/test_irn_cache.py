@@ -17,6 +17,7 @@ from influpath.irn.model import IRN
 from influpath.planning import irn_reading as planning_reading
 from influpath.planning.base import PlanBatch
 from influpath.planning.irn import BELOW_FLOOR, IRNPlanner
+from influpath.planning.irn_reading import FEW_ROWS
 from influpath.planning.schedule import Ramp
 
 HORIZON = 6
@@ -68,9 +69,17 @@ def fresh(batch: PlanBatch) -> PlanBatch:
     )
 
 
-@settings(deadline=None, max_examples=80)
+@pytest.mark.parametrize("few", [0, FEW_ROWS])
+@settings(deadline=None, max_examples=60)
 @given(st.data())
-def test_cached_equals_uncached(data: st.DataObject) -> None:
+def test_cached_equals_uncached(few: int, data: st.DataObject) -> None:
+    """Whether rows are few enough to be read with the objective shown and hidden at once or not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning_reading, "FEW_ROWS", few)
+        compare_cached(data)
+
+
+def compare_cached(data: st.DataObject) -> None:
     config = data.draw(st.sampled_from(CONFIGS))
     dials = data.draw(st.sampled_from(DIALS))
     model = random_irn(seed=data.draw(st.integers(0, 2)), **config)
@@ -212,32 +221,36 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 
 
 @pytest.mark.parametrize(
-    ("dials", "whole", "single"),
+    ("dials", "together", "apart", "single"),
     [
         # One reading of the whole window, then one new position per step.
-        ({}, 1, 5),
-        ({"guidance": 1.0, "floor": 0}, 1, 5),
-        ({"guidance": 2.0}, 2, 10),
-        ({"floor": 3}, 2, 10),
-        ({"cached": False}, 6, 0),
+        ({}, 1, 1, 5),
+        ({"guidance": 1.0, "floor": 0}, 1, 1, 5),
+        # Few rows are read with the objective shown and hidden at once.
+        ({"guidance": 2.0}, 1, 2, 10),
+        ({"floor": 3}, 1, 2, 10),
+        ({"cached": False}, 6, 6, 0),
         # M = 6 and pace 2 declare 2 2 1 1 0 0 slots: every other step moves the objective nearer.
-        ({"pace": 2}, 4, 2),
-        ({"pace": 3}, 5, 1),
-        ({"pace": 9}, 6, 0),
+        ({"pace": 2}, 4, 4, 2),
+        ({"pace": 2, "floor": 3}, 4, 8, 4),
+        ({"pace": 3}, 5, 5, 1),
+        ({"pace": 9}, 6, 6, 0),
         # Guidance 0 leaves the objective out, from then on.
-        ({"guidance": 0.0}, 1, 5),
-        ({"guidance": (2.0, 2.0, 0.0)}, 2, 6),
+        ({"guidance": 0.0}, 1, 1, 5),
+        ({"guidance": (2.0, 2.0, 0.0)}, 1, 2, 6),
         # The look-ahead goes on from the reading that has the objective hidden, but at the last
         # step, where its candidates need a slot that is not there any more.
-        ({"lookahead": 1.0}, 3, 10),
+        ({"lookahead": 1.0}, 2, 3, 10),
     ],
 )
-def test_what_is_read(calls: Calls, dials: dict[str, Any], whole: int, single: int) -> None:
+@pytest.mark.parametrize("rows", [1, FEW_ROWS + 1])
+def test_what_is_read(
+    calls: Calls, dials: dict[str, Any], together: int, apart: int, single: int, rows: int
+) -> None:
     """The comparison above would mean nothing if nothing were cached."""
     planner = IRNPlanner(random_irn(seed=0), **dials)
-    state = planner.start(
-        PlanBatch(np.array([-1]), Sequences.from_rows([[1, 2, 3]]), np.array([9]), HORIZON, ITEMS)
-    )
+    histories = Sequences.from_rows([[1, 2, 3]] * rows)
+    state = planner.start(PlanBatch(np.full(rows, -1), histories, np.full(rows, 9), HORIZON, ITEMS))
     for _ in range(HORIZON):
         item = planner.step(state).items_B
         # Asking again, or after a rejection, reads nothing.
@@ -245,7 +258,7 @@ def test_what_is_read(calls: Calls, dials: dict[str, Any], whole: int, single: i
         state.reject(item)
         planner.step(state)
         state.append(item)
-    assert (len(calls.whole), len(calls.single)) == (whole, single)
+    assert (len(calls.whole), len(calls.single)) == (together if rows == 1 else apart, single)
 
 
 def test_an_event_is_read_with_the_whole_window(calls: Calls) -> None:

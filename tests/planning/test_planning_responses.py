@@ -65,6 +65,32 @@ def test_what_answers_leave() -> None:
     assert [barred(state, r) for r in range(4)] == [[1, 2], [1, 3], [1], [1]]
 
 
+@pytest.mark.parametrize("how", ["known", "taken", "rejected"])
+def test_what_is_barred_for_good_stays_so_when_it_is_ignored(how: str) -> None:
+    """Such as what was taken unasked while it was shown."""
+    known = Sequences.from_rows([[2] if how == "known" else []])
+    state = State.begin(PlanBatch(np.array([-1]), known, np.array([3]), max_length=9, items=4))
+    if how == "taken":
+        state.append(np.array([2]), shown=False)
+    elif how == "rejected":
+        state.reject(np.array([2]))
+    for item in (2, *[0] * (REST + 1)):
+        respond(state, np.array([item]), np.array([IGNORED], np.int8))
+        assert barred(state, 0) == [2]
+
+
+def test_what_is_ignored_again_rests_anew() -> None:
+    state = State.begin(
+        PlanBatch(np.array([-1]), Sequences.from_rows([[]]), np.array([3]), max_length=9, items=4)
+    )
+    for item in (2, 2, *[0] * (REST - 1)):
+        respond(state, np.array([item]), np.array([IGNORED], np.int8))
+        assert barred(state, 0) == [2]
+    for _ in range(2):
+        respond(state, np.array([0]), np.array([IGNORED], np.int8))
+    assert barred(state, 0) == []
+
+
 @pytest.mark.parametrize("how", ["taken", "rejected"])
 def test_what_was_taken_or_rejected_while_at_rest_does_not_come_back(how: str) -> None:
     state = State.begin(

@@ -23,6 +23,7 @@ from influpath.serving.engine.asks import (
     StepAnswer,
     StepAsk,
 )
+from influpath.serving.engine.begin_asks import BeginAnswer, BeginAsk
 from influpath.serving.schemas import Id, ItemCard
 
 GENRES = ("Comedy", "Drama", "Western")
@@ -168,6 +169,16 @@ class FakeEngine:
             Rating(None, self.feasibility.get(str(ask.person.user), self.usual), reachable=True)
             for ask in asks
         )
+
+    def begin(self, ask: BeginAsk) -> BeginAnswer:
+        ratings = self.rate(tuple(each.rating for each in ask.candidates))
+        chosen = ask.chosen(ratings)
+        if chosen is None:
+            return BeginAnswer(ratings)
+        try:
+            return BeginAnswer(ratings, chosen, self.step(ask.candidates[chosen].ask))
+        except UnknownIdError:
+            return BeginAnswer(ratings, chosen)
 
     def path(self, ask: PathAsk) -> PathAnswer:
         self.catalogue(ask.version)

@@ -124,10 +124,17 @@ class State:
         self.resting_BN = np.where(self.resting_BN == items_B[:, None], 0, self.resting_BN)
 
     def rest(self, items_B: IntArray) -> None:
-        """Bar one item per row for the next ``REST`` slots; 0 bars nothing in that row."""
+        """Bar one item per row for the next ``REST`` slots; 0 bars nothing in that row.
+
+        What is barred for good, such as an item that was taken unasked before, stays so.
+        """
         if not items_B.any():
             return
+        again_BN = (self.resting_BN == items_B[:, None]) & (self.resting_BN > 0)
+        barred_B = self.barred_BI.numpy()[np.arange(len(self)), np.maximum(items_B, 1) - 1]
+        items_B = np.where(barred_B & ~again_BN.any(1), 0, items_B)
         self._bar(items_B, True)
+        self.resting_BN = np.where(again_BN, 0, self.resting_BN)
         self.resting_BN[:, -1] = np.where(items_B > 0, items_B, self.resting_BN[:, -1])
 
     def retarget(self, objectives_B: IntArray) -> None:

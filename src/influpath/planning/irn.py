@@ -13,7 +13,7 @@ Guidance aims at the declared slot and so pays early on; the look-ahead sees sha
 Shape suffixes: B rows, L window, D width, K candidates, I catalogue items.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import torch
@@ -25,7 +25,7 @@ from influpath.errors import ConfigError
 from influpath.irn.model import IRN
 from influpath.irn.window import empty_slots
 from influpath.planning.base import PlanBatch, Proposal, State, best_allowed
-from influpath.planning.irn_reading import IRNState, Pass
+from influpath.planning.irn_reading import IRNState, Pass, read_together
 from influpath.planning.model_planner import ModelPlanner
 from influpath.planning.parts import PlannerParts
 from influpath.planning.schedule import (
@@ -199,6 +199,7 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         push_B1 = torch.from_numpy(state.push_B).float()[:, None]
         pushed = bool((push_B1 != 1).any())
         guidance = float_at_step(self.config.guidance, k, state.max_length)
+        self.read_on(state, k, pushed)
         toward_BI = self.toward(state, k)
         alone_BI = self.alone(state, k, pushed)
         if alone_BI is None:
@@ -223,27 +224,31 @@ class IRNPlanner(ModelPlanner[IRNDials]):
                 self.look_ahead(state, allowed_BI, column_BK, ahead * push_B1, scores_BI)
         return scores_BI
 
+    def read_on(self, state: IRNState, k: int, pushed: bool) -> None:
+        """Bring up to date what is read with the objective shown, and hidden."""
+        if self.base is None and pushed and len(state.passes) == 1:
+            # At another guidance than 1 it is needed from now on.
+            state.passes.append(Pass.of(len(state), shown=False))
+        later = range(k, state.max_length + 1)
+        shown = any(float_at_step(self.config.guidance, j, state.max_length) for j in later)
+        due = state.passes[0 if shown else 1 : 2 if self.base is None else 1]
+        # A look-ahead goes on from the same reading where there is a slot for its candidates.
+        ahead = float_at_step(self.config.lookahead, k, state.max_length)
+        self.read(state, due, k, cached=bool(ahead and self.slots(state, k)))
+
     def toward(self, state: IRNState, k: int) -> Tensor | None:
         """Return log p(i | s, i_t), [B, I], or None where guidance leaves it out."""
-        later = range(k, state.max_length + 1)
-        guidance = [float_at_step(self.config.guidance, j, state.max_length) for j in later]
-        if any(guidance):
-            self.read(state, state.passes[0], k)
-        return self.model.log_probs_of(state.passes[0].hidden_BD) if guidance[0] else None
+        if not float_at_step(self.config.guidance, k, state.max_length):
+            return None
+        return self.model.log_probs_of(state.passes[0].hidden_BD)
 
     def alone(self, state: IRNState, k: int, pushed: bool) -> Tensor | None:
         """Return log p(i | s), [B, I], or None where neither a dial nor a push asks for it."""
         if self.base is not None:
             wanted = pushed or self.needs_alone(state.max_length)
             return self.base.log_probs(state.known, state.users_B) if wanted else None
-        if pushed and len(state.passes) == 1:
-            # At another guidance than 1 it is needed from now on.
-            state.passes.append(Pass.of(len(state), shown=False))
         if len(state.passes) == 1:
             return None
-        # A look-ahead goes on from the same reading where there is a slot for its candidates.
-        ahead = float_at_step(self.config.lookahead, k, state.max_length)
-        self.read(state, state.passes[1], k, cached=bool(ahead and self.slots(state, k)))
         return self.model.log_probs_of(state.passes[1].hidden_BD)
 
     def look_ahead(
@@ -267,7 +272,7 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         column_B1 = torch.from_numpy(state.objectives_B)[:, None] - 1
         # The candidate needs a slot of its own before the objective's.
         reading = state.passes[1 if self.slots(state, k) else 2]
-        position = self.read(state, reading, k, least=1, cached=True)
+        position = self.read(state, [reading], k, least=1, cached=True)
         assert reading.cache is not None
         now_B1 = self.model.log_probs_of(reading.hidden_BD).gather(1, column_B1)
         after_BK = self.model.log_prob_after_each(
@@ -290,31 +295,35 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         return empty_slots(k, state.max_length, pace, self.model.config.aligned)
 
     def read(
-        self, state: IRNState, reading: Pass, k: int, least: int = 0, cached: bool = False
+        self,
+        state: IRNState,
+        readings: Sequence[Pass],
+        k: int,
+        least: int = 0,
+        cached: bool = False,
     ) -> int:
-        """Bring a reading up to date; return the position that chooses.
+        """Bring readings up to date; return the position that chooses.
 
         Args:
             state: Where each row stands.
-            reading: The reading.
+            readings: The readings.
             k: The item that is to be chosen.
             least: Empty slots before the objective that there are at any rate.
-            cached: The keys and values of this reading are asked for, too.
+            cached: The keys and values of those with the objective hidden are asked for, too.
         """
         config = self.model.config
         slots, next_slots = (
             max(least, self.slots(state, j)) for j in (k, min(k + 1, state.max_length))
         )
         position = config.l_max - 2 - slots
-        reading.read(
-            self.model,
-            state,
-            slots,
-            self.aggressiveness(k, state.max_length, position),
-            goes_on=self.cacheable and next_slots == slots - 1,
-            cached=cached,
-            plain=not self.cacheable,
-        )
+        w_t_L = self.aggressiveness(k, state.max_length, position)
+        goes_on = self.cacheable and next_slots == slots - 1
+        several = len(readings) > 1 and self.cacheable
+        if several and read_together(readings, self.model, state, slots, w_t_L, goes_on, cached):
+            return position
+        for reading in readings:
+            own = cached and not reading.shown
+            reading.read(self.model, state, slots, w_t_L, goes_on, own, plain=not self.cacheable)
         return position
 
     @property

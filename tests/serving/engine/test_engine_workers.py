@@ -22,6 +22,7 @@ from influpath.serving.engine.asks import (
     RateAsk,
     StepAsk,
 )
+from influpath.serving.engine.begin_asks import BeginAsk, Candidate
 from influpath.serving.engine.engine import LocalEngine
 from influpath.serving.engine.lane import Waiting
 from influpath.serving.engine.workers import EngineWorkers
@@ -62,6 +63,11 @@ def test_answers_are_those_in_process(workers: EngineWorkers, engine: LocalEngin
     )
     assert workers.rate(asked) == engine.rate(asked)
     assert workers.rate(()) == ()
+    starts = [BeginAsk((Candidate(ask),)) for ask in ASKS if ask.objective is not None]
+    with ThreadPoolExecutor(len(starts)) as pool:
+        begun = [answer.step for answer in pool.map(workers.begin, starts)]
+    firsts = [answer.step for answer in map(engine.begin, starts)]
+    assert [step and step.item for step in begun] == [step and step.item for step in firsts]
     path = PathAsk(VERSION, Person(USERS[1]), OBJECTIVE, horizon=HORIZON)
     assert workers.path(path) == engine.path(path)
     reached = AudienceAsk(VERSION, OBJECTIVE)

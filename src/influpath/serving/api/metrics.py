@@ -18,6 +18,7 @@ from influpath.serving.engine.asks import (
     StepAnswer,
     StepAsk,
 )
+from influpath.serving.engine.begin_asks import BeginAnswer, BeginAsk
 from influpath.serving.schemas import Feedback, FeedbackIn, Model, Next
 
 Asked = ParamSpec("Asked")
@@ -125,6 +126,7 @@ class TimedEngine:
         self._engine = engine
         self._step = metrics.timed("step", engine.step)
         self._rate = metrics.timed("rate", engine.rate)
+        self._begin = metrics.timed("begin", engine.begin)
         self._path = metrics.timed("path", engine.path)
         self._audience = metrics.timed("audience", engine.audience)
 
@@ -135,6 +137,10 @@ class TimedEngine:
     def rate(self, asks: tuple[RateAsk, ...]) -> tuple[Rating, ...]:
         """Return how feasible objectives are."""
         return self._rate(asks)
+
+    def begin(self, ask: BeginAsk) -> BeginAnswer:
+        """Return how feasible journeys are, and the first item of the most feasible."""
+        return self._begin(ask)
 
     def path(self, ask: PathAsk) -> PathAnswer:
         """Return a whole path."""

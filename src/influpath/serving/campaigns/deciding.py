@@ -19,6 +19,7 @@ from influpath.serving.campaigns.situation import (
     taken,
 )
 from influpath.serving.engine.asks import RateAsk, StepAnswer, StepAsk
+from influpath.serving.engine.begin_asks import BeginAsk, Candidate, may_begin
 from influpath.serving.store.events import Happened
 from influpath.serving.store.names import fresh
 
@@ -142,12 +143,12 @@ class Deciding(Base):
         tried: set[str] = set()
         while contenders := choosing.contenders(able, self.settings.max_journeys, tried):
             foremost = choosing.foremost(contenders)
-            self._rate(situation, foremost, happened, tried)
+            first = self._rate(situation, foremost, happened, tried)
             foremost = [leg for leg in foremost if leg.status == "open" and leg.id not in tried]
             if not foremost:
                 continue
             leg = choosing.winner(foremost)
-            answer = self._step(situation, leg, happened)
+            answer = self._step(situation, leg, happened, first.get(leg.id))
             if answer is not None:
                 return leg, answer
             tried.add(leg.id)
@@ -155,8 +156,12 @@ class Deciding(Base):
 
     def _rate(
         self, situation: Situation, legs: list[Leg], happened: list[Happened], tried: set[str]
-    ) -> None:
-        """Ask how feasible journeys are that could begin; those that are not are over."""
+    ) -> dict[str, StepAnswer]:
+        """Ask how feasible journeys are that could begin; those that are not are over.
+
+        Returns:
+            The first step of the one that begins, by its id, where none of them has begun.
+        """
         waiting = []
         for leg in legs:
             if leg.began_turn is not None:
@@ -168,64 +173,57 @@ class Deciding(Base):
                 # The active model does not have it; a later one may.
                 tried.add(leg.id)
         if not waiting:
-            return
-        whose = person(situation, happened)
-        ratings = self.engine.rate(
-            tuple(
-                RateAsk(
-                    bundle(situation.tenant, situation.active),
-                    whose,
-                    leg.objective,
-                    leg.terms.guardrails.min_feasibility,
-                )
+            return {}
+        first: dict[str, StepAnswer] = {}
+        if all(leg.began_turn is None for leg in legs):
+            candidates = (
+                Candidate(self._ask(situation, leg, happened), leg.terms.guardrails.min_feasibility)
                 for leg in waiting
             )
-        )
+            begun = self.engine.begin(BeginAsk(tuple(candidates)))
+            ratings = begun.ratings
+            if begun.chosen is not None and begun.step is not None:
+                first[waiting[begun.chosen].id] = begun.step
+        else:
+            whose = person(situation, happened)
+            version = bundle(situation.tenant, situation.active)
+            ratings = self.engine.rate(
+                tuple(
+                    RateAsk(version, whose, leg.objective, leg.terms.guardrails.min_feasibility)
+                    for leg in waiting
+                )
+            )
         for leg, rating in zip(waiting, ratings, strict=True):
             leg.feasibility = rating.feasibility
-            least = leg.terms.guardrails.min_feasibility
-            below = rating.feasibility is not None and rating.feasibility < least
-            if not rating.reachable or below:
+            if not may_begin(rating, leg.terms.guardrails.min_feasibility):
                 leg.end("over", rating.note or "the objective is not feasible enough")
+        return first
 
-    def _step(self, situation: Situation, leg: Leg, happened: list[Happened]) -> StepAnswer | None:
-        """Return a journey's next item; None where it has none, and it may have ended then."""
+    def _step(
+        self,
+        situation: Situation,
+        leg: Leg,
+        happened: list[Happened],
+        made: StepAnswer | None = None,
+    ) -> StepAnswer | None:
+        """Return a journey's next item; None where it has none, and it may have ended then.
+
+        Args:
+            situation: Of the user.
+            leg: The journey.
+            happened: What the user did.
+            made: What the engine answers, where it was asked before.
+        """
         if leg.shown >= leg.horizon:
             leg.end("over", f"all {leg.horizon} items were shown")
             return None
-        last = happened[-1].turn if happened else 0
-        began = leg.began_turn if leg.began_turn is not None else max(situation.user.turn, last)
-        version = leg.version if leg.began_turn is not None else situation.active
-        terms = leg.terms
         try:
-            catalogue = self._catalogue(situation.tenant, version)
-            answer = self.engine.step(
-                StepAsk(
-                    version=bundle(situation.tenant, version),
-                    person=person(situation, happened, began),
-                    moments=moments(happened, leg.id, began, catalogue),
-                    objective=leg.objective,
-                    horizon=leg.horizon,
-                    aggressiveness=min(terms.aggressiveness, self.settings.max_aggressiveness),
-                    adapts=terms.guardrails.adapts,
-                    most=self.settings.max_aggressiveness,
-                    limits=limits(
-                        together(
-                            situation.excluded,
-                            situation.own_excluded,
-                            terms.guardrails.excluded,
-                        ),
-                        rejected(happened),
-                        terms.guardrails.floor,
-                        catalogue,
-                    ),
-                )
-            )
+            answer = made or self.engine.step(self._ask(situation, leg, happened))
         except ModelFileError:
             if leg.began_turn is None:
                 raise
             # A goal is not given up by its user then, so it is over.
-            leg.end("stopped" if leg.campaign else "over", f"model {version} is gone")
+            leg.end("stopped" if leg.campaign else "over", f"model {leg.version} is gone")
             return None
         except (UnknownIdError, ConfigError) as cause:
             leg.end("over", str(cause))
@@ -235,9 +233,38 @@ class Deciding(Base):
             if answer.target is None:
                 leg.end("over", answer.note or "the objective cannot be reached any more")
             return None
-        leg.began_turn, leg.version = began, version
+        leg.began_turn, leg.version = self._begins(situation, leg, happened)
         leg.shown, leg.changed = leg.shown + 1, True
         return answer
+
+    def _begins(self, situation: Situation, leg: Leg, happened: list[Happened]) -> tuple[int, str]:
+        """Return the turn and the version that a journey begins with, or began with."""
+        if leg.began_turn is not None:
+            return leg.began_turn, leg.version
+        last = happened[-1].turn if happened else 0
+        return max(situation.user.turn, last), situation.active
+
+    def _ask(self, situation: Situation, leg: Leg, happened: list[Happened]) -> StepAsk:
+        """Return what asks for a journey's next item.
+
+        Raises:
+            ModelFileError: The bundle is missing or damaged.
+        """
+        began, version = self._begins(situation, leg, happened)
+        terms = leg.terms
+        catalogue = self._catalogue(situation.tenant, version)
+        exclusions = together(situation.excluded, situation.own_excluded, terms.guardrails.excluded)
+        return StepAsk(
+            version=bundle(situation.tenant, version),
+            person=person(situation, happened, began),
+            moments=moments(happened, leg.id, began, catalogue),
+            objective=leg.objective,
+            horizon=leg.horizon,
+            aggressiveness=min(terms.aggressiveness, self.settings.max_aggressiveness),
+            adapts=terms.guardrails.adapts,
+            most=self.settings.max_aggressiveness,
+            limits=limits(exclusions, rejected(happened), terms.guardrails.floor, catalogue),
+        )
 
     def _plain(self, situation: Situation, happened: list[Happened]) -> StepAnswer:
         """Return the plain recommendation."""

@@ -6,10 +6,13 @@ as ``default/2026-11-24``.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from influpath.errors import InfluPathError
 from influpath.planning.objectives import Objective
+
+if TYPE_CHECKING:
+    from influpath.serving.engine.begin_asks import BeginAnswer, BeginAsk
 
 
 class EngineError(InfluPathError):
@@ -338,6 +341,12 @@ class Engine(Protocol):
 
     def rate(self, asks: tuple[RateAsk, ...]) -> tuple[Rating, ...]:
         """Return how feasible objectives are."""
+
+    def begin(self, ask: "BeginAsk") -> "BeginAnswer":
+        """Return how feasible journeys are, and the first item of the most feasible.
+
+        The same as rating them, and then stepping; but the history is read once for both.
+        """
 
     def path(self, ask: PathAsk) -> PathAnswer:
         """Return a whole path."""

@@ -22,6 +22,8 @@ from influpath.serving.engine.asks import (
     StepAsk,
 )
 from influpath.serving.engine.audiences import answer_audience
+from influpath.serving.engine.begin_asks import BeginAnswer, BeginAsk
+from influpath.serving.engine.begins import begin
 from influpath.serving.engine.loaded import Loaded
 from influpath.serving.engine.paths import answer_path
 from influpath.serving.engine.ratings import rate
@@ -135,6 +137,28 @@ class LocalEngine:
             )
         }
         return tuple(found[place] for place in range(len(asks)))
+
+    def begins(self, asks: Sequence[BeginAsk]) -> list[BeginAnswer]:
+        """Answer several people at once.
+
+        Raises:
+            InfluPathError: Any of them is asked wrongly.
+        """
+        groups: defaultdict[str, list[int]] = defaultdict(list)
+        for place, ask in enumerate(asks):
+            groups[ask.version].append(place)
+        found = {
+            place: answer
+            for version, places in groups.items()
+            for place, answer in zip(
+                places, begin(self.load(version), [asks[place] for place in places]), strict=True
+            )
+        }
+        return [found[place] for place in range(len(asks))]
+
+    def begin(self, ask: BeginAsk) -> BeginAnswer:
+        """See ``Engine.begin``."""
+        return self.begins([ask])[0]
 
     def path(self, ask: PathAsk) -> PathAnswer:
         """See ``Engine.path``."""

@@ -4,7 +4,7 @@ Shape suffixes: B people, P asks.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -23,36 +23,48 @@ def rate(loaded: Loaded, asks: Sequence[RateAsk]) -> list[Rating]:
     Raises:
         UnknownIdError: An item or a category is not in the catalogue.
     """
-    people = list(dict.fromkeys(ask.person for ask in asks))
+    people = list(rows_of(ask.person for ask in asks))
     size = rows_at_once(loaded.bundle.model)
     found: dict[RateAsk, Rating] = {}
     for start in range(0, len(people), size):
-        part = {person: row for row, person in enumerate(people[start : start + size])}
+        part = rows_of(people[start : start + size])
         wanted = [ask for ask in asks if ask.person in part]
-        found |= rate_people(loaded, part, wanted)
+        found |= rate_people(loaded, read_people(loaded, part), part, wanted)
     return [found[ask] for ask in asks]
 
 
+def rows_of(people: Iterable[Person]) -> dict[Person, int]:
+    """Return the row of each person, everybody once."""
+    return {person: row for row, person in enumerate(dict.fromkeys(people))}
+
+
+def read_people(loaded: Loaded, people: Iterable[Person]) -> Reading:
+    """Read histories with the planner's model, one row each."""
+    model = loaded.bundle.model
+    known = Sequences.from_rows([loaded.history(person) for person in people])
+    users_B = np.array([loaded.user_row(person, model) for person in people])
+    with torch.inference_mode():
+        return Reading.of(model, known, users_B)
+
+
 def rate_people(
-    loaded: Loaded, people: dict[Person, int], asks: Sequence[RateAsk]
+    loaded: Loaded, reading: Reading, people: dict[Person, int], asks: Sequence[RateAsk]
 ) -> dict[RateAsk, Rating]:
-    """Return how feasible objectives are for people who are read together.
+    """Return how feasible objectives are for people who were read together.
 
     Args:
         loaded: The bundle.
+        reading: Of these people.
         people: Their rows.
         asks: About them.
     """
-    model, feasibility = loaded.bundle.model, loaded.bundle.feasibility
+    feasibility = loaded.bundle.feasibility
     by_objective: defaultdict[Objective, list[RateAsk]] = defaultdict(list)
     for ask in asks:
         by_objective[ask.objective].append(ask)
     members = {each: loaded.catalogue.member_numbers(each) for each in by_objective}
-    known = Sequences.from_rows([loaded.history(person) for person in people])
-    users_B = np.array([loaded.user_row(person, model) for person in people])
     ratings: dict[RateAsk, Rating] = {}
     with torch.inference_mode():
-        reading = Reading.of(model, known, users_B)
         for objective, those in by_objective.items():
             rows_P = np.array([people[ask.person] for ask in those])
             index = torch.from_numpy(rows_P)

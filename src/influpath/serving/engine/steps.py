@@ -8,6 +8,7 @@ Shape suffixes: B rows, I catalogue items, K members of an objective.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from influpath.planning.aims import best_members
 from influpath.planning.base import PlanBatch, State, seen_items
 from influpath.planning.feasibility import Feasibility
 from influpath.planning.feasibility_features import Reading
+from influpath.planning.model_planner import ModelPlanner
 from influpath.planning.sensitivity import Sensitivity
 from influpath.planning.session import Session
 from influpath.recommenders.ranking import target_ranks
@@ -42,6 +44,7 @@ class Prepared:
         user: Row of the model that is asked, -1 where unknown.
         members: Items that fulfil the objective; empty for the plain recommender.
         excluded_I: Items that may never be shown.
+        log_prob_I: log p(i | s) of the planner's model, where the history was read already.
     """
 
     ask: StepAsk
@@ -50,10 +53,16 @@ class Prepared:
     user: int
     members: IntArray
     excluded_I: Tensor
+    log_prob_I: Tensor | None = None
 
     @classmethod
-    def of(cls, loaded: Loaded, ask: StepAsk) -> "Prepared":
+    def of(cls, loaded: Loaded, ask: StepAsk, log_prob_I: Tensor | None = None) -> "Prepared":
         """Look everything up.
+
+        Args:
+            loaded: The bundle.
+            ask: The ask.
+            log_prob_I: As the attribute; only where nothing has happened since.
 
         Raises:
             UnknownIdError: An item or a category is not in the catalogue.
@@ -70,6 +79,7 @@ class Prepared:
             user=loaded.user_row(ask.person, model),
             members=members,
             excluded_I=loaded.excluded(ask.limits),
+            log_prob_I=log_prob_I,
         )
 
 
@@ -78,13 +88,22 @@ def group_of(ask: StepAsk) -> tuple[str, bool, int, int]:
     return ask.version, ask.objective is None, ask.horizon, shown_slots(ask.moments)
 
 
-def answer_group(loaded: Loaded, asks: Sequence[StepAsk]) -> list[StepAnswer | InfluPathError]:
-    """Answer asks that agree in ``group_of``; an ask that is wrong fails alone."""
+def answer_group(
+    loaded: Loaded, asks: Sequence[StepAsk], log_prob_BI: Tensor | None = None
+) -> list[StepAnswer | InfluPathError]:
+    """Answer asks that agree in ``group_of``; an ask that is wrong fails alone.
+
+    Args:
+        loaded: The bundle.
+        asks: The asks.
+        log_prob_BI: Their ``Prepared.log_prob_I``, where there are any.
+    """
     answers: list[StepAnswer | InfluPathError] = []
     prepared: list[Prepared] = []
-    for ask in asks:
+    for place, ask in enumerate(asks):
+        log_prob_I = None if log_prob_BI is None else log_prob_BI[place]
         try:
-            prepared.append(Prepared.of(loaded, ask))
+            prepared.append(Prepared.of(loaded, ask, log_prob_I))
             answers.append(StepAnswer(None))
         except InfluPathError as cause:
             answers.append(cause)
@@ -128,8 +147,7 @@ def next_items(loaded: Loaded, rows: Sequence[Prepared]) -> list[StepAnswer]:
         given_B = np.array([row.ask.aggressiveness for row in rows])
         state.push_B = np.minimum(given_B * learned_B, [row.ask.most for row in rows])
         reading = Reading(
-            planner.model.log_probs(state.known, state.users_B),
-            seen_items(state.known, len(planner.items)),
+            log_probs(planner, state, rows), seen_items(state.known, len(planner.items))
         )
         excluded_BI = torch.stack([row.excluded_I for row in rows])
         targets_B = np.zeros(len(rows), dtype=np.int64)
@@ -141,6 +159,15 @@ def next_items(loaded: Loaded, rows: Sequence[Prepared]) -> list[StepAnswer]:
         state.barred_BI = state.barred_BI | excluded_BI | below_floor(reading, floor_B)
         items_B = session.propose().items_B
         return in_full(loaded, rows, state, reading, items_B, targets_B)
+
+
+def log_probs(planner: ModelPlanner[Any], state: State, rows: Sequence[Prepared]) -> Tensor:
+    """Return log p(i | s) of the planner's model, the objective hidden, [B, I]."""
+    read = [row.log_prob_I for row in rows if row.log_prob_I is not None]
+    if len(read) == len(rows):
+        return torch.stack(read)
+    # Where the planner reads along, it has read this already.
+    return planner.reading(state).log_probs()
 
 
 def padded(members: Sequence[IntArray]) -> IntArray:

@@ -89,4 +89,6 @@ def together(engine: LocalEngine, kind: str, asks: Sequence[Any]) -> list[Any]:
     if kind == "rate":
         ratings = iter(engine.rate(tuple(ask for part in asks for ask in part)))
         return [tuple(next(ratings) for _ in part) for part in asks]
+    if kind == "begin":
+        return list(engine.begins(asks))
     return [getattr(engine, kind)(ask) for ask in asks]

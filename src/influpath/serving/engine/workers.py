@@ -21,6 +21,7 @@ from influpath.serving.engine.asks import (
     StepAnswer,
     StepAsk,
 )
+from influpath.serving.engine.begin_asks import BeginAnswer, BeginAsk
 from influpath.serving.engine.lane import Lane, Waiting
 from influpath.serving.engine.steps import group_of
 from influpath.serving.settings import ServerSettings
@@ -80,6 +81,12 @@ class EngineWorkers:
         }
         ratings = {version: iter(answer.result()) for version, answer in waiting.items()}
         return tuple(next(ratings[ask.version]) for ask in asks)
+
+    def begin(self, ask: BeginAsk) -> BeginAnswer:
+        """See ``Engine.begin``."""
+        alike = ("begin", ask.version)
+        answer: BeginAnswer = self._put(self.fast, "begin", ask.version, ask, alike).result()
+        return answer
 
     def path(self, ask: PathAsk) -> PathAnswer:
         """See ``Engine.path``."""
