@@ -61,22 +61,27 @@ def verdicts(document: Mapping[str, Any], driver: str) -> list[str]:
         if key in differences:
             name = "IRN without re-planning" if rival == IRN + OPEN_LOOP else f"`{rival}`"
             said.append(f"More users arrive than with {name}: {verdict(differences[key])}")
-    for rival in (*RIVALS, document["settings"]["plain"]):
-        key = f"{IRN}{LAST_OFFER} - {rival}{LAST_OFFER}"
-        if key in differences:
+    for kind, both in (
+        (LAST_OFFER, "the objective in the last round"),
+        (ADAPTIVE, "learnt sensitivity"),
+    ):
+        for rival in (*RIVALS, document["settings"]["plain"]):
+            key = f"{IRN}{kind} - {rival}{kind}"
+            if key in differences:
+                said.append(
+                    f"... and with {both} for both, than with `{rival}`: "
+                    f"{verdict(differences[key])}"
+                )
+    for kind, those in (("", "them"), (ADAPTIVE, "them with learnt sensitivity")):
+        plain = f"{IRN}{kind} - {document['settings']['plain']}"
+        if plain in differences:
+            left = differences[plain]["left"]
+            low, high = left["ci95"]
+            word = "yes" if high <= margin else "no" if low > margin else "not decided"
             said.append(
-                f"... and with the objective in the last round for both, than with `{rival}`: "
-                f"{verdict(differences[key])}"
+                f"At most {margin:g} more of {those} leave than with the plain recommender: "
+                f"{word} ({interval(left)})."
             )
-    plain = f"{IRN} - {document['settings']['plain']}"
-    if plain in differences:
-        left = differences[plain]["left"]
-        low, high = left["ci95"]
-        word = "yes" if high <= margin else "no" if low > margin else "not decided"
-        said.append(
-            f"At most {margin:g} more of them leave than with the plain recommender: {word} "
-            f"({interval(left)})."
-        )
     adaptive = f"{IRN}{ADAPTIVE} - {IRN}"
     if adaptive in differences:
         row = differences[adaptive]
