@@ -57,7 +57,7 @@ class Deciding(Base):
         if age.total_seconds() >= self.settings.proposal_days * 86_400:
             return "expired"
         given = [situation.excluded, situation.own_excluded]
-        if proposal.source == "campaign":
+        if proposal.campaign_id is not None:
             campaign = {each.id: each for each in situation.campaigns}[proposal.campaign_id]
             if situation.user.opted_out or not campaign.leads(situation.now):
                 return "withdrawn"

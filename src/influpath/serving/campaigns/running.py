@@ -2,13 +2,13 @@
 
 The engine is asked outside any transaction.  Before the proposal is written it is checked that
 neither the user nor what concerns all users has changed since it was looked; else it is decided
-again.
+again.  A user who is new is added together with the first proposal.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from influpath.serving.campaigns.base import demanded
@@ -16,14 +16,14 @@ from influpath.serving.campaigns.caller import Caller
 from influpath.serving.campaigns.catalogues import card
 from influpath.serving.campaigns.deciding import Deciding, Decision
 from influpath.serving.campaigns.ending import end_due
-from influpath.serving.campaigns.situation import Situation, leg_of
+from influpath.serving.campaigns.situation import Leg, Situation, leg_of
 from influpath.serving.campaigns.writing import added, entries_of, never_came, standing
 from influpath.serving.errors import NotReadyError
 from influpath.serving.schemas import Exclusions, Id, Next, NextIn
-from influpath.serving.store import audit, campaigns, events, journeys, models, tenants, users
+from influpath.serving.store import audit, campaigns, events, journeys, tenants, users
+from influpath.serving.store.events import Happened
+from influpath.serving.store.glance import glance
 from influpath.serving.store.names import fresh
-from influpath.serving.store.tables import tenants as tenants_table
-from influpath.serving.store.tables import users as users_table
 
 # Somebody else was faster so often: then the caller may try again.
 ATTEMPTS = 10
@@ -47,16 +47,12 @@ class Running(Deciding):
         for _ in range(ATTEMPTS):
             now = self.clock()
             situation = self._look(caller.tenant, user_id, now)
-            if situation is None:
-                with self.store.writing() as connection:
-                    users.ensure(connection, caller.tenant, [user_id], now)
-                continue
             if any(campaign.is_due(now) for campaign in situation.campaigns):
                 end_due(self.store, caller.tenant, now)
                 continue
             closing = self._closing(situation)
             if situation.proposal is not None and closing is None:
-                return self._shown(caller.tenant, given.user_id, situation.proposal._mapping)
+                return self._shown(caller.tenant, given.user_id, vars(situation.proposal))
             decision = self._decide(self._in_full(situation), closing)
             try:
                 row = self._keep(situation, decision)
@@ -66,42 +62,51 @@ class Running(Deciding):
                 return self._shown(caller.tenant, given.user_id, row)
         raise NotReadyError("this user's state changes faster than it can be read; try again.")
 
-    def _look(self, tenant: str, user_id: str, now: datetime) -> Situation | None:
-        """Return what is known of a user, without what happened; None for a new one."""
-        with self.store.reading() as connection:
-            found = connection.execute(HEAD, {"tenant": tenant, "user": user_id}).first()
+    def _look(self, tenant: str, user_id: str, now: datetime) -> Situation:
+        """Return what is known of a user, without what happened.
+
+        Raises:
+            NotReadyError: No model is active.
+        """
+        with self.store.looking() as connection:
+            found = glance(connection, tenant, user_id)
             active = demanded(found.active if found else None, tenant)
-            if found is None or found.id is None:
-                return None
+            assert found is not None
+            account = found.account
+            if account is None:
+                forgotten = users.among_erased(connection, found.salt, [user_id])
+                account = users.new_account(user_id, forgotten)
             return Situation(
                 tenant=tenant,
                 user_id=user_id,
                 now=now,
                 revision=found.revision,
                 active=active,
-                excluded=Exclusions.model_validate(found.tenant_excluded),
-                user=found,
-                proposal=events.open_proposal(connection, found.id),
+                excluded=Exclusions.model_validate(found.excluded),
+                user=account,
+                proposal=found.proposal,
                 campaigns=self._campaigns(connection, tenant, found.revision),
             )
 
     def _in_full(self, situation: Situation) -> Situation:
-        """Add what happened to the user."""
+        """Add what happened to the user; what came since is seen when the decision is kept."""
         by_id = {campaign.id: campaign for campaign in situation.campaigns}
         naming = [each.id for each in situation.campaigns if each.named and each.status != "ended"]
-        with self.store.reading() as connection:
-            ref = situation.user.id
-            # What came since is seen when the decision is kept.
-            legs = [
-                leg_of(row, by_id)
-                for row in journeys.of_user(connection, ref)
-                if row.campaign_id is None or row.campaign_id in by_id
-            ]
-            happened = events.of_user(connection, ref)
-            named = (
-                campaigns.naming(connection, situation.user_id, naming) if naming else frozenset()
-            )
-        return Situation(**{**vars(situation), "legs": legs, "happened": happened, "named": named})
+        ref = situation.user.id
+        legs: list[Leg] = []
+        happened: list[Happened] = []
+        named: frozenset[str] = frozenset()
+        with self.store.looking() as connection:
+            if ref is not None:
+                legs = [
+                    leg_of(row, by_id)
+                    for row in journeys.of_user(connection, ref)
+                    if row.campaign_id is None or row.campaign_id in by_id
+                ]
+                happened = events.of_user(connection, ref)
+            if naming:
+                named = campaigns.naming(connection, situation.user_id, naming)
+        return replace(situation, legs=legs, happened=happened, named=named)
 
     def _keep(self, situation: Situation, decision: Decision) -> dict[str, Any] | None:
         """Write a decision; return the proposal, or None where it no longer holds."""
@@ -110,8 +115,14 @@ class Running(Deciding):
         turn = user.turn + 1 + expired
         row = self._row(situation, decision, turn)
         entries = entries_of(situation, decision, self._title(tenant, row))
+        new_legs = [added(situation, leg, turn) for leg in decision.legs if leg.new]
         with self.store.writing() as connection:
-            if not users.advance(connection, user.id, user.turn, 1 + expired):
+            if user.id is None:
+                counted = replace(user, turn=turn)
+                ref = users.add(connection, counted, tenant, situation.user_id, now)
+                for each in (row, *new_legs):
+                    each["user_ref"] = ref
+            elif not users.advance(connection, user.id, user.turn, 1 + expired):
                 return None
             if tenants.revision(connection, tenant) != situation.revision:
                 raise Outdated
@@ -119,9 +130,7 @@ class Running(Deciding):
                 events.close_proposal(connection, situation.proposal.id, decision.closing, now)
             if situation.proposal is not None and expired:
                 events.add(connection, [never_came(situation, user.turn + 1)])
-            journeys.add(
-                connection, [added(situation, leg, turn) for leg in decision.legs if leg.new]
-            )
+            journeys.add(connection, new_legs)
             for leg in decision.legs:
                 if leg.changed and not leg.new:
                     journeys.change(connection, leg.id, **standing(leg, now))
@@ -181,26 +190,3 @@ class Running(Deciding):
             note=row["note"],
             model=row["version"],
         )
-
-
-def head() -> Any:
-    """Return the query for all that decides whether the open proposal is shown again."""
-    tenant: Any = bindparam("tenant")
-    user: Any = bindparam("user")
-    joined = tenants_table.outerjoin(
-        users_table,
-        (users_table.c.tenant_id == tenants_table.c.tenant_id) & (users_table.c.user_id == user),
-    )
-    return (
-        select(
-            users_table,
-            tenants_table.c.revision,
-            tenants_table.c.excluded.label("tenant_excluded"),
-            models.active_query(tenant).label("active"),
-        )
-        .select_from(joined)
-        .where(tenants_table.c.tenant_id == tenant)
-    )
-
-
-HEAD = head()

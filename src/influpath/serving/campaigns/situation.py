@@ -13,6 +13,7 @@ from influpath.serving.engine.asks import Limits, Moment, Person
 from influpath.serving.schemas import CampaignIn, Exclusions
 from influpath.serving.store.campaigns import Kept
 from influpath.serving.store.events import Happened
+from influpath.serving.store.glance import Account, OpenProposal
 
 TAKEN = ("accepted", "organic")
 
@@ -78,7 +79,7 @@ class Situation:
         revision: The tenant's, when all this was read.
         active: The version for what begins now.
         excluded: By the tenant.
-        user: The user's row.
+        user: What the store knows of the user.
         proposal: The one that is open.
         campaigns: Of the tenant.
         named: Campaigns with an audience that names this user.
@@ -92,8 +93,8 @@ class Situation:
     revision: int
     active: str
     excluded: Exclusions
-    user: Row[Any]
-    proposal: Row[Any] | None
+    user: Account
+    proposal: OpenProposal | None
     campaigns: tuple[Kept, ...]
     named: frozenset[str] = frozenset()
     legs: list[Leg] = field(default_factory=list)

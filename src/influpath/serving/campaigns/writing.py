@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
-
 from influpath.serving.campaigns.deciding import Decision
 from influpath.serving.campaigns.situation import Leg, Situation
 from influpath.serving.store import audit
@@ -12,7 +10,7 @@ from influpath.serving.store import audit
 
 def never_came(situation: Situation, turn: int) -> dict[str, Any]:
     """Return the event that stands for an answer which never came."""
-    proposal: Row[Any] | None = situation.proposal
+    proposal = situation.proposal
     if proposal is None:
         raise ValueError("no proposal is open")
     return {

@@ -8,6 +8,8 @@ from sqlalchemy import Connection, Row, insert, select
 
 from influpath.serving.store.tables import audit
 
+ADD = insert(audit)
+
 
 def entry(
     at: datetime,
@@ -35,7 +37,7 @@ def add(connection: Connection, tenant: str, entries: Iterable[dict[str, Any]]) 
     """Add entries, in order."""
     rows = [{"tenant_id": tenant, **each} for each in entries]
     if rows:
-        connection.execute(insert(audit), rows)
+        connection.execute(ADD, rows)
 
 
 def page(

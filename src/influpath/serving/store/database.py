@@ -36,12 +36,22 @@ class Database:
         # SQLite's connections each have a cache of pages, which is void once another one has
         # written; a writer of its own keeps its.
         self._write_engine = make_engine(self.url, 1) if self.is_sqlite else self.engine
+        self._look_engine = self.engine.execution_options(looks=True)
         self._writer = GroupedWriter(self._write_engine) if self.is_sqlite else None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a connection to read from, in one transaction."""
         with self._reached(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """Yield a connection to read from, where each statement sees its own moment.
+
+        For those who check before they write that nothing has changed since.
+        """
+        with self._reached(), self._look_engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -147,9 +157,11 @@ def _set_up_sqlite(connection: Any, _: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get("looks", False):
+        return
     # A writer takes the lock at once: one that began as a reader could not wait for it.
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN")
 
 
 def first_line(error: Exception) -> str:

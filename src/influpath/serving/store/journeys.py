@@ -11,16 +11,29 @@ from influpath.serving.store.tables import goals, journeys
 
 CHUNK = 5_000
 
+OF_USER = (
+    select(journeys, goals.c.objective, goals.c.objective_words)
+    .outerjoin(goals, goals.c.id == journeys.c.goal_id)
+    .where(journeys.c.user_ref == bindparam("user"))
+    .order_by(journeys.c.enrolled_turn, journeys.c.id)
+)
+NOT_ARRIVED = (
+    select(journeys, goals.c.objective)
+    .outerjoin(goals, goals.c.id == journeys.c.goal_id)
+    .where(
+        journeys.c.user_ref.in_(bindparam("users", expanding=True)),
+        journeys.c.arrived_at.is_(None),
+        # A goal that was given up or is over is no longer looked at.
+        or_(journeys.c.campaign_id.is_not(None), journeys.c.status == "open"),
+    )
+)
+ADD = insert(journeys)
+CHANGE = update(journeys).where(journeys.c.id == bindparam("journey"))
+
 
 def of_user(connection: Connection, user_ref: int) -> list[Row[Any]]:
     """Return a user's journeys with the objectives of own goals, in the order of enrolment."""
-    query = (
-        select(journeys, goals.c.objective, goals.c.objective_words)
-        .outerjoin(goals, goals.c.id == journeys.c.goal_id)
-        .where(journeys.c.user_ref == user_ref)
-        .order_by(journeys.c.enrolled_turn, journeys.c.id)
-    )
-    return list(connection.execute(query))
+    return list(connection.execute(OF_USER, {"user": user_ref}))
 
 
 def not_arrived(connection: Connection, user_refs: Collection[int]) -> list[Row[Any]]:
@@ -28,29 +41,19 @@ def not_arrived(connection: Connection, user_refs: Collection[int]) -> list[Row[
     found: list[Row[Any]] = []
     refs = list(user_refs)
     for start in range(0, len(refs), CHUNK):
-        query = (
-            select(journeys, goals.c.objective)
-            .outerjoin(goals, goals.c.id == journeys.c.goal_id)
-            .where(
-                journeys.c.user_ref.in_(refs[start : start + CHUNK]),
-                journeys.c.arrived_at.is_(None),
-                # A goal that was given up or is over is no longer looked at.
-                or_(journeys.c.campaign_id.is_not(None), journeys.c.status == "open"),
-            )
-        )
-        found += connection.execute(query)
+        found += connection.execute(NOT_ARRIVED, {"users": refs[start : start + CHUNK]})
     return found
 
 
 def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Add journeys."""
     if rows:
-        connection.execute(insert(journeys), rows)
+        connection.execute(ADD, rows)
 
 
 def change(connection: Connection, journey_id: str, **values: Any) -> None:
     """Change a journey."""
-    connection.execute(update(journeys).where(journeys.c.id == journey_id).values(**values))
+    connection.execute(CHANGE, {"journey": journey_id, **values})
 
 
 def give_back(connection: Connection, journey_id: str) -> None:

@@ -5,7 +5,9 @@ import string
 import time
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+STAMP = 8
 RANDOM = 14
+MANY = len(ALPHABET) ** RANDOM
 
 
 def fresh(kind: str) -> str:
@@ -14,8 +16,14 @@ def fresh(kind: str) -> str:
     It begins with the time in milliseconds, so that what is made one after the other lies side by
     side in an index, and ends in 14 random letters and digits (83 bits), which nobody can guess.
     """
-    stamp, ordered = time.time_ns() // 1_000_000, ""
-    for _ in range(8):
-        stamp, digit = divmod(stamp, len(ALPHABET))
-        ordered = ALPHABET[digit] + ordered
-    return f"{kind}_{ordered}{''.join(secrets.choice(ALPHABET) for _ in range(RANDOM))}"
+    stamp = time.time_ns() // 1_000_000
+    return f"{kind}_{digits(stamp, STAMP)}{digits(secrets.randbelow(MANY), RANDOM)}"
+
+
+def digits(number: int, length: int) -> str:
+    """Return the last so many digits of a number, written in the alphabet."""
+    found = []
+    for _ in range(length):
+        number, digit = divmod(number, len(ALPHABET))
+        found.append(ALPHABET[digit])
+    return "".join(reversed(found))

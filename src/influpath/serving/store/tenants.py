@@ -3,22 +3,28 @@
 import secrets
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from influpath.serving.schemas import Exclusions
 from influpath.serving.store.tables import tenants
 
+REVISION = select(tenants.c.revision).where(tenants.c.tenant_id == bindparam("tenant"))
+SALT = select(tenants.c.salt).where(tenants.c.tenant_id == bindparam("tenant"))
+ENSURE = {
+    "sqlite": sqlite.insert(tenants).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(tenants).on_conflict_do_nothing(),
+}
+
 
 def ensure(connection: Connection, tenant: str) -> None:
     """Add a tenant, unless it is there."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     row = {
         "tenant_id": tenant,
         "excluded": Exclusions().model_dump(mode="json"),
         "salt": secrets.token_hex(16),
     }
-    connection.execute(dialect.insert(tenants).on_conflict_do_nothing(), row)
+    connection.execute(ENSURE[connection.dialect.name], row)
 
 
 def touch(connection: Connection, tenant: str) -> None:
@@ -34,7 +40,7 @@ def touch(connection: Connection, tenant: str) -> None:
 
 def revision(connection: Connection, tenant: str) -> int | None:
     """Return the tenant's revision; None where it is unknown."""
-    return connection.scalar(select(tenants.c.revision).where(tenants.c.tenant_id == tenant))
+    return connection.scalar(REVISION, {"tenant": tenant})
 
 
 def excluded(connection: Connection, tenant: str) -> Exclusions:
@@ -57,4 +63,4 @@ def set_excluded(connection: Connection, tenant: str, exclusions: Exclusions) ->
 
 def salt(connection: Connection, tenant: str) -> str | None:
     """Return what goes into hashes of the tenant's users; None where the tenant is unknown."""
-    return connection.scalar(select(tenants.c.salt).where(tenants.c.tenant_id == tenant))
+    return connection.scalar(SALT, {"tenant": tenant})

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from influpath.serving.schemas import Exclusions
 from influpath.serving.store import tenants
+from influpath.serving.store.glance import Account
 from influpath.serving.store.tables import (
     audiences,
     erased,
@@ -25,6 +26,30 @@ from influpath.serving.store.tables import (
 # Parameters of one statement, well below what SQLite takes.
 CHUNK = 5_000
 
+ADD = insert(users).returning(users.c.id)
+ENSURE = {
+    "sqlite": sqlite.insert(users).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(users).on_conflict_do_nothing(),
+}
+LOCK = (
+    select(users)
+    .where(
+        users.c.tenant_id == bindparam("tenant"),
+        users.c.user_id.in_(bindparam("names", expanding=True)),
+    )
+    .order_by(users.c.id)
+    .with_for_update()
+)
+ADVANCE = (
+    update(users)
+    .where(users.c.id == bindparam("ref"), users.c.turn == bindparam("was"))
+    .values(turn=users.c.turn + bindparam("by"))
+)
+SET_TURN = update(users).where(users.c.id == bindparam("ref")).values(turn=bindparam("now"))
+TOMBSTONES = select(erased.c.digest, erased.c.opted_out).where(
+    erased.c.digest.in_(bindparam("digests", expanding=True))
+)
+
 
 def find(connection: Connection, tenant: str, user_id: str) -> Row[Any] | None:
     """Return a user's row."""
@@ -37,24 +62,47 @@ def ensure(connection: Connection, tenant: str, user_ids: Collection[str], now: 
     """Add users, unless they are there; one whose data was deleted is not known any more."""
     tenants.ensure(connection, tenant)
     forgotten = tombstones(connection, tenant, user_ids)
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    nothing = Exclusions().model_dump(mode="json")
     connection.execute(
-        dialect.insert(users).on_conflict_do_nothing(),
+        ENSURE[connection.dialect.name],
         [
-            {
-                "tenant_id": tenant,
-                "user_id": user_id,
-                "subject": f"u_{secrets.token_hex(10)}",
-                # What was deleted does not come back, and who had opted out still has.
-                "known": user_id not in forgotten,
-                "opted_out": forgotten.get(user_id, False),
-                "excluded": nothing,
-                "created_at": now,
-            }
+            row_of(new_account(user_id, forgotten), tenant, user_id, now)
             for user_id in sorted(user_ids)
         ],
     )
+
+
+def new_account(user_id: str, forgotten: Mapping[str, bool]) -> Account:
+    """Return what is known of a user who is new.
+
+    Args:
+        user_id: Theirs.
+        forgotten: As ``tombstones`` says.
+    """
+    return Account(
+        id=None,
+        subject=f"u_{secrets.token_hex(10)}",
+        turn=0,
+        # What was deleted does not come back, and who had opted out still has.
+        opted_out=forgotten.get(user_id, False),
+        known=user_id not in forgotten,
+        excluded=Exclusions().model_dump(mode="json"),
+    )
+
+
+def row_of(account: Account, tenant: str, user_id: str, now: datetime) -> dict[str, Any]:
+    """Return the row of a user who is new."""
+    row = {**vars(account), "tenant_id": tenant, "user_id": user_id, "created_at": now}
+    del row["id"]
+    return row
+
+
+def add(connection: Connection, account: Account, tenant: str, user_id: str, now: datetime) -> int:
+    """Add a user and return the number of the row.
+
+    Raises:
+        IntegrityError: The user is there already.
+    """
+    return int(connection.scalar(ADD, row_of(account, tenant, user_id, now)))
 
 
 def lock(connection: Connection, tenant: str, user_ids: Collection[str]) -> dict[str, Row[Any]]:
@@ -65,13 +113,8 @@ def lock(connection: Connection, tenant: str, user_ids: Collection[str]) -> dict
     found: dict[str, Row[Any]] = {}
     wanted = sorted(user_ids)
     for start in range(0, len(wanted), CHUNK):
-        query = (
-            select(users)
-            .where(users.c.tenant_id == tenant, users.c.user_id.in_(wanted[start : start + CHUNK]))
-            .order_by(users.c.id)
-            .with_for_update()
-        )
-        found |= {row.user_id: row for row in connection.execute(query)}
+        names = {"tenant": tenant, "names": wanted[start : start + CHUNK]}
+        found |= {row.user_id: row for row in connection.execute(LOCK, names)}
     return found
 
 
@@ -83,21 +126,14 @@ def lock_one(connection: Connection, tenant: str, user_id: str, now: datetime) -
 
 def advance(connection: Connection, user_ref: int, turn: int, by: int = 1) -> bool:
     """Count up a user's turn if it is still the one that was read; return whether it was."""
-    done = connection.execute(
-        update(users)
-        .where(users.c.id == user_ref, users.c.turn == turn)
-        .values(turn=users.c.turn + by)
-    )
+    done = connection.execute(ADVANCE, {"ref": user_ref, "was": turn, "by": by})
     return done.rowcount == 1
 
 
 def set_turns(connection: Connection, turns: dict[int, int]) -> None:
     """Keep the turns of users that are locked."""
     if turns:
-        connection.execute(
-            update(users).where(users.c.id == bindparam("ref")).values(turn=bindparam("now")),
-            [{"ref": ref, "now": turn} for ref, turn in turns.items()],
-        )
+        connection.execute(SET_TURN, [{"ref": ref, "now": turn} for ref, turn in turns.items()])
 
 
 def change(connection: Connection, user_ref: int, **values: Any) -> None:
@@ -115,16 +151,18 @@ def digest(salt: str, user_id: str) -> str:
 def tombstones(connection: Connection, tenant: str, user_ids: Collection[str]) -> dict[str, bool]:
     """Return which users' data was deleted, and whether they had opted out."""
     salt = tenants.salt(connection, tenant)
-    if salt is None:
-        return {}
+    return {} if salt is None else among_erased(connection, salt, user_ids)
+
+
+def among_erased(connection: Connection, salt: str, user_ids: Collection[str]) -> dict[str, bool]:
+    """Return the same as ``tombstones`` where the tenant's salt is known."""
     by_digest = {digest(salt, user_id): user_id for user_id in user_ids}
     found: dict[str, bool] = {}
     digests: Sequence[str] = list(by_digest)
     for start in range(0, len(digests), CHUNK):
-        query = select(erased.c.digest, erased.c.opted_out).where(
-            erased.c.digest.in_(digests[start : start + CHUNK])
-        )
-        found |= {by_digest[row.digest]: row.opted_out for row in connection.execute(query)}
+        asked = {"digests": digests[start : start + CHUNK]}
+        rows = connection.execute(TOMBSTONES, asked)
+        found |= {by_digest[row.digest]: row.opted_out for row in rows}
     return found
 
 
@@ -155,7 +193,8 @@ def erase(connection: Connection, tenant: str, user_id: str) -> tuple[int, int, 
     Returns:
         How many events, proposals and journeys that were.
     """
-    tenants.ensure(connection, tenant)
+    # Whoever decides about somebody new right now decides again.
+    tenants.touch(connection, tenant)
     rows = lock(connection, tenant, [user_id])
     before = tombstones(connection, tenant, [user_id])
     counts = (0, 0, 0)
