@@ -311,7 +311,7 @@ def test_the_log_of_a_user_reads_as_plain_language(service: Service) -> None:
     said = [entry.words for entry in service.audit(VIEWER, user_id=1).entries]
     assert said[0] == "The user was enrolled in the campaign Spring."
     assert said[1].startswith("Film 2 (item 2) was shown as step 1 of at most 20")
-    assert said[2] == "The user rejected item 2; it is not shown again."
+    assert said[2] == "The user rejected Film 2 (item 2); it is not shown again."
 
 
 @pytest.mark.parametrize(("cap", "pushes"), [(0.0, 1), (2.0, 6), (2.5, 6), (10.0, 9)])

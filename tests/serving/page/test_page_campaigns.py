@@ -12,7 +12,7 @@ def test_the_dashboard_says_it_in_words_and_shows_it(visit: Visit) -> None:
     expect(page.locator(".words")).to_contain_text("1 in 14 led users arrive")
     expect(page.get_by_role("region", name="Funnel").get_by_role("row")).to_have_count(6)
     uplift = page.get_by_role("region", name="What it changed")
-    expect(uplift).to_contain_text("+5.1 percentage points (−1% to +8.3%)")
+    expect(uplift).to_contain_text("+5.1 percentage points (−1 to +8.3)")
     expect(uplift).to_contain_text("not decided yet")
     expect(uplift.locator("svg.interval")).to_have_count(3)
     assert page.locator("#progress").evaluate("bar => [bar.value, bar.max]") == [1000, 2400]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -57,6 +58,43 @@ def test_a_campaign_from_its_creation_to_its_dashboard(client: httpx.Client) -> 
     rows = client.get(f"/campaigns/{made['id']}/audit.csv").text.splitlines()
     assert len(rows) > 8
     assert rows[0] == "number,at,actor,action,subject,model,words"
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"holdout": 0},
+        # No number of users shows either.
+        {"least_uplift": 0.99},
+        {"audience": {"kind": "users", "users": ["somebody", 2]}},
+        {"ends_at": "2031-01-01T00:00:00Z", "starts_at": "2030-12-01T00:00:00+01:00"},
+        {"guardrails": {"floor": 0, "adapts": False, "excluded": {"items": [1]}}},
+    ],
+)
+def test_every_campaign_has_a_dashboard(client: httpx.Client, terms: dict[str, Any]) -> None:
+    given = {"name": "c", "objective": {"kind": "item", "id": 12}, **terms}
+    campaign = client.post("/v1/campaigns", json=given, headers=PAGE).json()["id"]
+    for _ in range(2):
+        said = text_of(client.get(f"/campaigns/{campaign}"))
+        for sentence in client.get(f"/v1/campaigns/{campaign}/report").json()["words"]:
+            assert sentence in said.replace("&#39;", "'")
+        assert client.post("/v1/next", json={"user_id": 2}).status_code == 200
+    client.patch(f"/v1/campaigns/{campaign}", json={"status": "ended"}, headers=PAGE)
+    assert "c ended" in text_of(client.get(f"/campaigns/{campaign}"))
+
+
+def test_users_are_found_in_the_data_and_beyond_and_not_once_they_are_gone(
+    client: httpx.Client,
+) -> None:
+    client.post("/v1/next", json={"user_id": "newcomer/1"})
+    found = client.get("/users?q=newcomer/1&go=1", follow_redirects=False)
+    assert found.headers["location"] == "/users/newcomer%2F1"
+    assert client.get(found.headers["location"]).status_code == 200
+    assert client.get("/users?q=nobody&go=1").status_code == 200
+    client.delete("/v1/users/1", headers=PAGE)
+    page = client.get("/v1/users?limit=3").json()
+    assert page == {"items": [], "users": [2, 3, 4], "total": 7}
+    assert client.get("/users?q=1&go=1", follow_redirects=False).status_code == 200
 
 
 def test_a_path_of_the_service_is_shown_with_its_frontier(client: httpx.Client) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from influpath.serving.effects.words import one_in, percent
 
-# What is said of an action; names in braces are details, {who} is the actor.
+# What is said of an action; names in braces are details, {who} is the actor, {thing} the item.
 SAID: Mapping[str, str] = {
     "key.created": "The key {name} with the role {role} was made.",
     "key.revoked": "The key {name} was revoked.",
@@ -24,12 +24,12 @@ SAID: Mapping[str, str] = {
     "user.deleted": "The user's data was deleted.",
     "goal.set": "The user set a goal: {objective}.",
     "goal.given_up": "The user gave up a goal: {objective}.",
-    "item.accepted": "The user accepted item {item}.",
-    "item.rejected": "The user rejected item {item}; it is not shown again.",
-    "item.ignored": "The user ignored item {item}.",
-    "item.taken": "The user took item {item} without being shown it.",
-    "proposal.expired": "Item {item} was not answered in time and counts as ignored.",
-    "proposal.withdrawn": "Item {item} was withdrawn.",
+    "item.accepted": "The user accepted {thing}.",
+    "item.rejected": "The user rejected {thing}; it is not shown again.",
+    "item.ignored": "The user ignored {thing}.",
+    "item.taken": "The user took {thing} without being shown it.",
+    "proposal.expired": "{thing} was not answered in time and counts as ignored.",
+    "proposal.withdrawn": "{thing} was withdrawn.",
     "proposal.none": "There was nothing to show: {note}.",
 }
 ENDS = {
@@ -39,7 +39,9 @@ ENDS = {
 }
 
 
-def words(actor: str, action: str, model: str | None, details: Mapping[str, Any]) -> str:
+def words(
+    actor: str, action: str, model: str | None, details: Mapping[str, Any], title: str | None = None
+) -> str:
     """Return what an entry says, as anybody can read it.
 
     Args:
@@ -47,22 +49,30 @@ def words(actor: str, action: str, model: str | None, details: Mapping[str, Any]
         action: What was done.
         model: Version, where there is one.
         details: As recorded.
+        title: Of the item, as it is known now, for entries that do not have it.
     """
+    item, title = details.get("item"), details.get("title", title)
+    thing = f"{title} (item {item})" if title not in (None, item) else f"item {item}"
     if action == "proposal.shown":
-        return shown(model, details)
+        return shown(thing, model, details)
     if action.startswith("journey."):
         return journey(action, details)
     known = {
         **details,
         "who": f"key {actor}" if actor not in ("user", "system") else f"the {actor}",
         "model": model,
+        "thing": thing,
         "changes": ", ".join(
             f"{key} is now {value}" for key, value in details.items() if key != "campaign"
         ),
         "excluded": excluded(details),
     }
-    sentence = SAID.get(action, action).format_map(Known(known))
-    return sentence[0].upper() + sentence[1:]
+    template = SAID.get(action, action)
+    sentence = template.format_map(Known(known))
+    # Titles stay as they are.
+    return (
+        capital(sentence) if template.startswith("{thing}") else sentence[0].upper() + sentence[1:]
+    )
 
 
 class Known(dict[str, Any]):
@@ -72,10 +82,8 @@ class Known(dict[str, Any]):
         return "nothing said" if key == "note" else "?"
 
 
-def shown(model: str | None, details: Mapping[str, Any]) -> str:
+def shown(thing: str, model: str | None, details: Mapping[str, Any]) -> str:
     """Say what was shown, and why."""
-    title, item = details.get("title"), details.get("item")
-    name = f"{title} (item {item})" if title not in (None, item) else f"item {item}"
     if details.get("objective") is None:
         why = "by the plain recommender"
     else:
@@ -84,11 +92,10 @@ def shown(model: str | None, details: Mapping[str, Any]) -> str:
         of = f"step {step} of at most {horizon}"
         campaign = details.get("campaign")
         whose = f"the campaign {campaign}" if campaign is not None else "the user's own goal"
-        push = (
-            f", aggressiveness {details['aggressiveness']:g}" if "aggressiveness" in details else ""
-        )
-        why = f"as {of} of {whose}, {leads}{push}"
-    said = [f"{name} was shown {why}, by model {model}."]
+        push = details.get("aggressiveness")
+        how = f", aggressiveness {push:.3g}" if push is not None else ""
+        why = f"as {of} of {whose}, {leads}{how}"
+    said = [f"{thing} was shown {why}, by model {model}."]
     if details.get("reason"):
         said.append(f"Reason: {str(details['reason']).rstrip('.')}.")
     if details.get("acceptance") is not None:

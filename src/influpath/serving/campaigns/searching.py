@@ -137,11 +137,14 @@ class Searching(Base):
         """Return users of the active model's data whose id is like ``q`` (viewer)."""
         caller.must_be("viewer")
         _, catalogue = self._active_catalogue(caller.tenant)
-        found, total = catalogue.search_users(q, min(max(limit, 0), MOST))
+        most = min(max(limit, 0), MOST)
         with self.store.reading() as connection:
+            # Some of those found may be gone, so more are looked at than are wanted.
+            spare = min(users.left_alone(connection, caller.tenant), MOST)
+            found, total = catalogue.search_users(q, most + spare)
             gone = users.tombstones(connection, caller.tenant, [str(user) for user in found])
         left = tuple(user for user in found if str(user) not in gone)
-        return Page(users=left, total=total - len(gone))
+        return Page(users=left[:most], total=total - len(gone))
 
     def categories(self, caller: Caller) -> tuple[str, ...]:
         """Return the categories of the active model's catalogue (viewer)."""

@@ -1,8 +1,12 @@
 """The audit log, as it can be read."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from influpath.errors import ConfigError
 from influpath.serving.campaigns.base import Base
 from influpath.serving.campaigns.caller import Caller
+from influpath.serving.campaigns.catalogues import CatalogueView, card
 from influpath.serving.campaigns.plain_language import words
 from influpath.serving.errors import NotFoundError
 from influpath.serving.schemas import AuditEntry, AuditPage, Id
@@ -39,6 +43,7 @@ class Trail(Base):
         caller.must_be("viewer")
         if not 1 <= limit <= MOST:
             raise ConfigError(f"limit: give a number from 1 to {MOST}; it is {limit}.")
+        catalogue = self._any_catalogue(caller.tenant)
         with self.store.reading() as connection:
             subject = None
             if user_id is not None:
@@ -52,8 +57,16 @@ class Trail(Base):
         entries = tuple(
             AuditEntry(
                 **{name: getattr(row, name) for name in AS_KEPT},
-                words=words(row.actor, row.action, row.model, row.details),
+                words=words(
+                    row.actor, row.action, row.model, row.details, titled(catalogue, row.details)
+                ),
             )
             for row in rows
         )
         return AuditPage(entries=entries, last=entries[-1].number if entries else after)
+
+
+def titled(catalogue: CatalogueView | None, details: Mapping[str, Any]) -> str | None:
+    """Return the title of an entry's item, as the active model has it."""
+    item = details.get("item")
+    return None if catalogue is None or item is None else card(catalogue, str(item)).title

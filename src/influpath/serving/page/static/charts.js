@@ -119,6 +119,19 @@ const pointsOf = (table) =>
     aggressiveness: Number(row.dataset.aggressiveness), x: Number(row.dataset.x), y: Number(row.dataset.y),
   }));
 
+/** What stands at each point of the frontier: its aggressiveness; of points in one place, at the first, all of theirs. */
+function labelled(points) {
+  const first = new Map();
+  return points.map((point) => {
+    const place = `${point.x.toFixed(3)} ${point.y.toFixed(3)}`;
+    const labels = first.get(place) ?? [];
+    if (LABELLED.has(point.aggressiveness)) labels.push(point.aggressiveness);
+    if (first.has(place)) return { ...point, labels: [] };
+    first.set(place, labels);
+    return { ...point, labels };
+  });
+}
+
 /** Where a planner stands at some aggressiveness: as its path says, or between its known points. */
 function standing(planner, aggressiveness) {
   const path = tables("chances-data").find((table) => table.dataset.planner === planner);
@@ -154,10 +167,10 @@ export function drawFrontier(aggressiveness) {
       {
         type: "line", name: table.dataset.planner, symbol: number ? "rect" : "circle", symbolSize: 8,
         lineStyle: { width: 1.5, opacity: 0.6 }, itemStyle: { color: tint },
-        data: pointsOf(table).map((point) => ({ value: [point.x, point.y], aggressiveness: point.aggressiveness })),
+        data: labelled(pointsOf(table)).map(({ x, y, ...about }) => ({ value: [x, y], ...about })),
         label: {
           show: true, position: "top", color: colour("soft"), fontSize: 11,
-          formatter: ({ data: { aggressiveness: dial } }) => (LABELLED.has(dial) ? String(dial) : ""),
+          formatter: ({ data: { labels } }) => labels.join(", "),
         },
         labelLayout: { hideOverlap: true },
       },
@@ -199,15 +212,20 @@ export function drawDays() {
     itemStyle: { color: colour(tint), decal },
   });
   const labels = days.map((each) => each.day);
+  // Three ticks are as many as the lower scale has room for.
+  const tick = Math.max(1, Math.ceil(Math.max(...days.map((each) => each.arrived)) / 2));
   return draw("days", {
     // Arrivals are few beside answers: they have a scale of their own, below.
-    grid: [{ left: 56, right: 14, top: 14, height: "44%" }, { left: 56, right: 14, top: "60%", bottom: 78 }],
+    grid: [{ left: 56, right: 14, top: 14, height: "44%" }, { left: 56, right: 14, top: "60%", bottom: 68 }],
     xAxis: [0, 1].map((gridIndex) => axis("", {
       type: "category", data: labels, gridIndex, axisTick: { show: false },
       axisLabel: { show: gridIndex === 1, color: colour("soft") },
     })),
     yAxis: ["items", "arrivals"].map((name, gridIndex) =>
-      axis(name, { type: "value", minInterval: 1, nameGap: 38, gridIndex, splitNumber: gridIndex ? 2 : 4 })),
+      axis(name, {
+        type: "value", minInterval: 1, nameGap: 38, gridIndex,
+        ...(gridIndex ? { interval: tick, max: 2 * tick } : { splitNumber: 4 }),
+      })),
     tooltip: { ...common().tooltip, trigger: "axis" },
     axisPointer: { link: [{ xAxisIndex: "all" }] },
     series: [
