@@ -4,8 +4,9 @@ Shape suffixes: P pairs, F features, T terms (features and products).
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import combinations_with_replacement
-from math import prod
+from operator import mul
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +67,7 @@ class Logistic(FrozenConfig):
         standard = [self.standard(values, place) for place, values in enumerate(features)]
         result = torch.tensor(self.intercept)
         for weight, term in zip(self.weights, self.terms, strict=True):
-            result = result + weight * prod(standard[place] for place in term)
+            result = result + weight * reduce(mul, (standard[place] for place in term))
         return result
 
     def predict(self, features_PF: FloatArray) -> FloatArray:
