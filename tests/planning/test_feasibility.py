@@ -281,7 +281,8 @@ def test_round_trip(irn: IRN, feasibility: Feasibility, tmp_path: Path) -> None:
     again = Feasibility.load(tmp_path)
     assert again.to_dict() == feasibility.to_dict()
     reading = Reading.of(irn, TINY.sequences, np.arange(len(TINY.users)))
-    assert torch.equal(again.of(reading), feasibility.of(reading))
+    every_BI = torch.arange(len(TINY.items)).expand_as(reading.log_prob_BI)
+    assert torch.equal(again.of(reading, every_BI), feasibility.of(reading, every_BI))
 
 
 def test_files_that_do_not_fit_are_refused(

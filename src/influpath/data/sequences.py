@@ -132,9 +132,14 @@ class Sequences:
     def append(self, items_R: npt.NDArray[Any]) -> "Sequences":
         """Return each row followed by one value; 0 adds nothing to its row."""
         items_R = np.asarray(items_R, dtype=np.int64)
-        return self.extend(
-            Sequences.from_lengths(items_R[items_R > 0], (items_R > 0).astype(np.int64))
-        )
+        some_R = items_R > 0
+        offsets = self.offsets.copy()
+        offsets[1:] += np.cumsum(some_R)
+        values = np.empty(offsets[-1], dtype=np.int64)
+        new = np.zeros(len(values), dtype=np.bool_)
+        new[offsets[1:][some_R] - 1] = True
+        values[new], values[~new] = items_R[some_R], self.values
+        return Sequences(values, offsets)
 
     def followed_by(self, more: "Sequences") -> "Sequences":
         """Return the rows of both, those of ``more`` last."""

@@ -57,9 +57,13 @@ class IRNNetwork(nn.Module):
 
         A user unknown to the model (-1) gets the mean over all users.
         """
+        known_B: Tensor = self.impressionability(self.user(users_B.clamp(min=0)))[:, 0]
+        unknown_B = users_B < 0
+        if not torch.is_grad_enabled() and not unknown_B.any():
+            # The mean is over all users.
+            return known_B
         mean = self.impressionability(self.user.weight.mean(0))[0]
-        known_B = self.impressionability(self.user(users_B.clamp(min=0)))[:, 0]
-        return torch.where(users_B < 0, mean, known_B)
+        return torch.where(unknown_B, mean, known_B)
 
     def output(self) -> tuple[Tensor, Tensor]:
         """Return the output projection [items, D] (formula 7) and its bias."""

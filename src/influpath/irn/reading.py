@@ -64,7 +64,6 @@ def read_windows(
     # An empty history is read as one pad.
     widths = np.clip(known.lengths, 1, room)
     width = int(widths.max(initial=1))
-    weight_BL = objective_weight(config.mask_type, r_B, w_t_BL, config.w_h)
     hidden_BD = torch.empty(len(known), config.embedding_size)
     if cache is not None:
         cache.shown = objectives_B is not None
@@ -73,18 +72,25 @@ def read_windows(
     for rows in row_chunks(len(known), READ_POSITIONS // width):
         width = int(widths[rows].max())
         start = room - width
-        items_BL = torch.from_numpy(known.take(np.arange(rows.start, rows.stop)).window(width))
+        few = len(known) == rows.stop - rows.start
+        own = known if few else known.take(np.arange(rows.start, rows.stop))
+        items_BL = torch.from_numpy(own.window(width))
         x_BLD = module.embed(items_BL, start)
-        bias_BLL = item_bias(items_BL > 0)
-        if objectives_B is not None:
+        known_BL = items_BL > 0
+        if objectives_B is None:
+            bias_BLL = item_bias(known_BL)
+        else:
             # It comes first, which is where attention to what came before lets all see it.
             objective_B1 = objectives_B[rows, None]
             x_BLD = torch.cat([module.embed(objective_B1, config.l_max - 1), x_BLD], dim=1)
-            bias_BL = weight_BL[rows, start:room].masked_fill(objective_B1 == 0, -torch.inf)
-            bias_BLL = objective_bias(bias_BLL, bias_BL)
+            bias_BLL = item_bias(F.pad(known_BL, (1, 0), value=True))
+            weight_BL = objective_weight(
+                config.mask_type, r_B[rows], w_t_BL[rows, start:room], config.w_h
+            )
+            bias_BLL[:, 1:, 0] = weight_BL.masked_fill(objective_B1 == 0, -torch.inf)
         part = None if cache is None else cache.part(rows)
         if part is not None:
-            part.known_BL[:, start + 1 : room + 1] = items_BL > 0
+            part.known_BL[:, start + 1 : room + 1] = known_BL
             if objectives_B is not None:
                 part.known_BL[:, part.first] = objectives_B[rows] > 0
         attention = partial(window_attention, cache=part, column=start + 1)
@@ -181,24 +187,10 @@ def row_chunks(rows: int, size: int) -> Iterator[slice]:
 
 def item_bias(known_BL: Tensor) -> Tensor:
     """Return what is added to the logits of items: 0 at what a position sees, [B, L, L]."""
-    length = known_BL.shape[1]
-    later_LL = torch.ones(length, length, dtype=torch.bool).triu(1)
-    bias_BLL = torch.zeros(len(known_BL), length, length).masked_fill_(later_LL, -torch.inf)
+    rows, length = known_BL.shape
+    bias_BLL = torch.full((rows, length, length), -torch.inf).triu_(1)
     if not known_BL.all():
         bias_BLL.masked_fill_(~known_BL[:, None], -torch.inf)
         # Every row sees itself, since a pad would else have nothing to attend to.
         bias_BLL.diagonal(dim1=1, dim2=2).zero_()
-    return bias_BLL
-
-
-def objective_bias(item_bias_BLL: Tensor, bias_BL: Tensor) -> Tensor:
-    """Put the objective before the items: they see it, it sees itself only, [B, L + 1, L + 1].
-
-    Args:
-        item_bias_BLL: What is added among the items.
-        bias_BL: What is added to the objective's logit at each item.
-    """
-    bias_BLL = F.pad(item_bias_BLL, (1, 0, 1, 0))
-    bias_BLL[:, 0, 1:] = -torch.inf
-    bias_BLL[:, 1:, 0] = bias_BL
     return bias_BLL

@@ -88,9 +88,12 @@ def best_members(reading: Reading, members_BK: IntArray, feasibility: Feasibilit
         members_BK: Item numbers.
         feasibility: As in ``Aim``.
     """
-    scores_BI = reading.open_BI if feasibility is None else feasibility.of(reading)
     column_BK = torch.from_numpy(np.array(members_BK)) - 1
-    best_B, place_B = scores_BI.gather(1, column_BK).max(dim=1)
+    if feasibility is None:
+        score_BK = reading.open_BI.gather(1, column_BK)
+    else:
+        score_BK = feasibility.of(reading, column_BK)
+    best_B, place_B = score_BK.max(dim=1)
     member_B = members_BK[np.arange(len(members_BK)), place_B.numpy()]
     gone_B = reading.had_BI.gather(1, column_BK).all(dim=1).numpy()
     value_B = best_B.double().numpy() if feasibility is not None else np.full(len(best_B), np.nan)

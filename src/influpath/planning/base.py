@@ -154,7 +154,8 @@ class State:
 
     def _bar(self, items_B: IntArray, barred: bool) -> None:
         rows = np.flatnonzero(items_B)
-        self.barred_BI[torch.from_numpy(rows), torch.from_numpy(items_B[rows] - 1)] = barred
+        # The same memory; NumPy writes few places sooner than torch.
+        self.barred_BI.numpy()[rows, items_B[rows] - 1] = barred
 
 
 @dataclass(frozen=True, eq=False)

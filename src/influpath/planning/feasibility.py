@@ -5,7 +5,7 @@ fitted to outcomes, 0 or 1 per pair, wherever they come from: paths under a judg
 closed loop.  Where it was fitted to users who have no part in a report, it can be checked on those
 who have (``evaluation/reliability.py``).
 
-Shape suffixes: P pairs, F features, B users, I catalogue items.
+Shape suffixes: P pairs, F features, B users, K items asked for, I catalogue items.
 """
 
 import logging
@@ -133,15 +133,21 @@ class Feasibility:
         )
         return cls(fit_logistic(features_PF, outcome_P, tuple(FEATURES)), facts, meant)
 
-    def of(self, reading: Reading) -> Tensor:
-        """Return the feasibility of every item for every user read, float32 [B, I].
+    def of(self, reading: Reading, column_BK: Tensor) -> Tensor:
+        """Return the feasibility of some items for each user read, float32 [B, K].
 
         It is 0 for items that a user has had: nobody can be led there any more.
+
+        Args:
+            reading: Of the users.
+            column_BK: Catalogue columns (item number - 1) of the items.
         """
-        names = self.logistic.features
-        logit_BI = self.logistic.logits([FEATURES[name](reading, self.facts) for name in names])
-        feasibility_BI = logit_BI.sigmoid().expand_as(reading.log_prob_BI)
-        return feasibility_BI.masked_fill(reading.had_BI, 0.0)
+        shape_BI = reading.log_prob_BI.shape
+        values = (FEATURES[name](reading, self.facts) for name in self.logistic.features)
+        logit_BK = self.logistic.logits(
+            [value.expand(shape_BI).gather(1, column_BK) for value in values]
+        )
+        return logit_BK.sigmoid().masked_fill(reading.had_BI.gather(1, column_BK), 0.0)
 
     def check(self, model: Recommender) -> None:
         """Check that it was calibrated for a model.

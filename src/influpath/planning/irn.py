@@ -337,8 +337,8 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         The position that chose item j has w_t(j); the history has w_t(1).
         """
         w_t = [float_at_step(self.config.w_t, j, max_length) for j in range(1, k + 1)]
-        w_t_L = torch.full((self.model.config.l_max,), w_t[0])
+        weights = [w_t[0]] * self.model.config.l_max
         for j in range(2, k + 1):
             if (place := position - (k - j)) >= 0:
-                w_t_L[place] = w_t[j - 1]
-        return w_t_L
+                weights[place] = w_t[j - 1]
+        return torch.tensor(weights)

@@ -198,7 +198,9 @@ class IRNState(State):
         super().append(items_B, shown)
         if items_B.any():
             for reading in self.passes:
-                reading.append(items_B)
+                # What has read nothing has everything to read in any case.
+                if reading.position is not None:
+                    reading.append(items_B)
 
     def retarget(self, objectives_B: IntArray) -> None:
         """See ``State.retarget``: what was read toward the old objective is read anew."""

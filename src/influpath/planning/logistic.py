@@ -1,11 +1,11 @@
 """A small logistic regression with a ridge: on features, their squares and products.
 
-Shape suffixes: P pairs, F features, T terms (features and products).
+Shape suffixes: P pairs, F features, T terms (features and products), N values of each feature.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import combinations_with_replacement
-from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -52,22 +52,34 @@ class Logistic(FrozenConfig):
         """The features, each alone and with each that does not come before it."""
         return terms_of(len(self.features))
 
-    def standard(self, values: Tensor, place: int) -> Tensor:
-        """Return values of one feature in standard deviations from its mean."""
-        inside = values.clamp(self.lows[place], self.highs[place])
-        return (inside - self.means[place]) / self.scales[place]
+    @cached_property
+    def _tables(self) -> tuple[Tensor, Tensor]:
+        """Lows, highs, means, scales and weights of the features, [5, F, 1]; of products, [F, F].
+
+        The weight of a product stands in the row of its first feature.
+        """
+        count = len(self.features)
+        alone = (self.lows, self.highs, self.means, self.scales, self.weights[:count])
+        product_FF = torch.zeros(count, count, dtype=torch.float64)
+        for weight, term in zip(self.weights[count:], self.terms[count:], strict=True):
+            product_FF[term] = weight
+        return torch.tensor(alone, dtype=torch.float64)[..., None], product_FF
 
     def logits(self, features: Sequence[Tensor]) -> Tensor:
-        """Return logits, of whatever shape the features have together.
+        """Return logits, of the shape that each feature has.
 
         Args:
-            features: One tensor per feature, in order; their shapes are broadcast.
+            features: One tensor per feature, in order.
         """
-        standard = [self.standard(values, place) for place, values in enumerate(features)]
-        result = torch.tensor(self.intercept)
-        for weight, term in zip(self.weights, self.terms, strict=True):
-            result = result + weight * prod(standard[place] for place in term)
-        return result
+        value_F = torch.stack(tuple(features))
+        alone_5F1, product_FF = (table.to(value_F.dtype) for table in self._tables)
+        low_F1, high_F1, mean_F1, scale_F1, weight_F1 = alone_5F1
+        inside_FN = value_F.flatten(1).clamp(low_F1, high_F1)
+        standard_FN = (inside_FN - mean_F1) / scale_F1
+        # Each product once: few operations, since they take longer than what they compute.
+        slope_FN = torch.addmm(weight_F1, product_FF, standard_FN)
+        logit_N: Tensor = (slope_FN * standard_FN).sum(0) + self.intercept
+        return logit_N.view(value_F.shape[1:])
 
     def predict(self, features_PF: FloatArray) -> FloatArray:
         """Return the probability of each pair, float64 [P]."""

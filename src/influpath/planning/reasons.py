@@ -177,16 +177,21 @@ def neighbour_places(unit_IE: Tensor, item_N: IntArray, other_N: IntArray) -> In
     0 beyond ``NEAR``, where the two are the same, and where there is no other (0).
     """
     others, where_N = np.unique(np.maximum(other_N, 1), return_inverse=True)
+    found = nearest(unit_IE, others)[where_N] == item_N[:, None]
+    return np.where(found.any(1) & (other_N > 0), found.argmax(1) + 1, 0)
+
+
+def nearest(unit_IE: Tensor, item_N: IntArray) -> IntArray:
+    """Return the neighbours of items, nearest first, int64 [N, K]."""
     count = min(NEAR, len(unit_IE) - 1)
-    neighbours = np.empty((len(others), count), dtype=np.int64)
-    for start in range(0, len(others), CHUNK):
-        column_C = torch.from_numpy(others[start : start + CHUNK] - 1)
+    neighbours_NK = np.empty((len(item_N), count), dtype=np.int64)
+    for start in range(0, len(item_N), CHUNK):
+        column_C = torch.from_numpy(item_N[start : start + CHUNK] - 1)
         nearness_CI = unit_IE[column_C] @ unit_IE.T
         nearness_CI[torch.arange(len(column_C)), column_C] = -torch.inf
         top_CK = nearness_CI.topk(count, dim=1).indices
-        neighbours[start : start + CHUNK] = top_CK.numpy() + 1
-    found = neighbours[where_N] == item_N[:, None]
-    return np.where(found.any(1) & (other_N > 0), found.argmax(1) + 1, 0)
+        neighbours_NK[start : start + CHUNK] = top_CK.numpy() + 1
+    return neighbours_NK
 
 
 def in_words(steps: pl.DataFrame) -> pl.DataFrame:

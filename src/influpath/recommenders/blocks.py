@@ -57,22 +57,21 @@ class TransformerBlock(nn.Module):
                 prediction): one for all rows, or some of each, [B, Q].  The output is [B, Q, D],
                 and most of the work is saved.
         """
-        normed_BLD = self.norm_attention(x_BLD)
+        # Functions rather than modules, whose calls take as long as reading a few positions.
+        normed_BLD = normed(x_BLD, self.norm_attention)
+        weight, bias = self.query_key_value.weight, self.query_key_value.bias
         if at is None:
-            q_BHQE, k_BHLE, v_BHLE = self.in_heads(self.query_key_value(normed_BLD), 3)
+            q_BHQE, k_BHLE, v_BHLE = self.in_heads(F.linear(normed_BLD, weight, bias), 3)
         else:
-            at_BQ = torch.full((len(x_BLD), 1), at) if isinstance(at, int) else at
-            x_BLD = pick(x_BLD, at_BQ)
-            weight, bias = self.query_key_value.weight, self.query_key_value.bias
+            x_BLD, wanted_BQD = pick(x_BLD, at), pick(normed_BLD, at)
             width = x_BLD.shape[2]
-            (q_BHQE,) = self.in_heads(
-                F.linear(pick(normed_BLD, at_BQ), weight[:width], bias[:width]), 1
-            )
+            (q_BHQE,) = self.in_heads(F.linear(wanted_BQD, weight[:width], bias[:width]), 1)
             k_BHLE, v_BHLE = self.in_heads(F.linear(normed_BLD, weight[width:], bias[width:]), 2)
         mixed_BHQE = attention(q_BHQE, k_BHLE, v_BHLE)
         mixed_BQD = mixed_BHQE.transpose(1, 2).reshape(x_BLD.shape)
         x_BLD = self.plus(x_BLD, mixed_BQD, self.output)
-        return self.plus(x_BLD, gelu(self.feed_in(self.norm_feed(x_BLD))), self.feed_out)
+        fed = F.linear(normed(x_BLD, self.norm_feed), self.feed_in.weight, self.feed_in.bias)
+        return self.plus(x_BLD, gelu(fed), self.feed_out)
 
     def in_heads(self, packed: Tensor, parts: int) -> tuple[Tensor, ...]:
         """Return the parts of packed features [B, L, parts x D], each [B, H, L, E]."""
@@ -90,8 +89,15 @@ class TransformerBlock(nn.Module):
         return torch.addmm(x_ND, features_NF, linear.weight.T).add_(linear.bias).view(x_BLD.shape)
 
 
-def pick(states: Tensor, at: Tensor) -> Tensor:
-    """Return the states [..., Q, D] at positions [..., Q] of states [..., L, D]."""
+def normed(x_BLD: Tensor, norm: nn.LayerNorm) -> Tensor:
+    """Return features normalised by a layer's parameters."""
+    return torch.layer_norm(x_BLD, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
+
+def pick(states: Tensor, at: int | Tensor) -> Tensor:
+    """Return the states [..., Q, D] at positions [..., Q], or at one, of states [..., L, D]."""
+    if isinstance(at, int):
+        return states.narrow(-2, at, 1)
     return states.gather(-2, at[..., None].expand(*at.shape, states.shape[-1]))
 
 

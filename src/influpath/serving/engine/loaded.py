@@ -5,8 +5,9 @@ Shape suffixes: I catalogue items, G categories, E item vector size.
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from influpath.data.sequences import IntArray
 from influpath.errors import UnknownIdError
 from influpath.planning.aims import Choice
 from influpath.planning.objectives import Objective
-from influpath.planning.reasons import unit_vectors
+from influpath.planning.reasons import nearest, unit_vectors
 from influpath.planning.vanilla import VanillaPlanner
 from influpath.recommenders.base import Recommender
 from influpath.serving.bundles.bundle import Bundle
@@ -26,6 +27,8 @@ from influpath.serving.engine.catalogue import Catalogue
 
 # Sets of exclusions whose masks are remembered.
 REMEMBERED = 256
+# Items whose neighbours are remembered.
+NEIGHBOURS = 1 << 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +70,27 @@ class Loaded:
         vectors = {led: model.item_vectors() for led, model in models.items()}
         return {led: None if own is None else unit_vectors(own) for led, own in vectors.items()}
 
-    def unit_vectors(self, led: bool) -> Tensor | None:
-        """Return item vectors of length 1, [I, E], of the planner's model or the plain one."""
-        return self._unit_vectors[led]
+    def neighbours(self, led: bool, item: int) -> dict[int, int]:
+        """Return the places of an item's neighbours, 1 is nearest; none where there are no vectors.
+
+        Args:
+            led: Whether the planner's model is asked, or else the plain one.
+            item: Item number.
+        """
+        found: dict[int, int] = self._neighbours(led, item)
+        return found
+
+    @cached_property
+    def _neighbours(self) -> Any:
+        # Objectives, and what is shown most, are asked for again and again.
+        def find(led: bool, item: int) -> dict[int, int]:
+            unit_IE = self._unit_vectors[led]
+            if unit_IE is None:
+                return {}
+            row = nearest(unit_IE, np.array([item]))[0].tolist()
+            return {other: place for place, other in enumerate(row, start=1)}
+
+        return lru_cache(NEIGHBOURS)(find)
 
     @property
     def card(self) -> BundleCard:

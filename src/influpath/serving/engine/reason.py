@@ -6,7 +6,7 @@ Shape suffixes: B rows, G categories.
 import numpy as np
 
 from influpath.data.sequences import IntArray
-from influpath.planning.reasons import Reason, neighbour_places
+from influpath.planning.reasons import Reason
 from influpath.serving.engine.loaded import Loaded
 
 
@@ -61,7 +61,7 @@ def shared(loaded: Loaded, item_B: IntArray, other_B: IntArray) -> list[str | No
 
 def near(loaded: Loaded, led: bool, item_B: IntArray, other_B: IntArray) -> list[int | None]:
     """Return which neighbour of the other item each item is; None where it is far."""
-    unit_IE = loaded.unit_vectors(led)
-    if unit_IE is None or not (other_B > 0).any():
-        return [None] * len(item_B)
-    return [place or None for place in neighbour_places(unit_IE, item_B, other_B).tolist()]
+    return [
+        loaded.neighbours(led, other).get(item) if other else None
+        for item, other in zip(item_B.tolist(), other_B.tolist(), strict=True)
+    ]
