@@ -168,6 +168,10 @@ class Deciding(Base):
                 continue
             try:
                 self._members(situation.tenant, situation.active, leg.objective)
+                if leg.objective.name is None:
+                    # Whether there are such items only the catalogue says.
+                    catalogue = self._catalogue(situation.tenant, situation.active)
+                    catalogue.members(leg.objective)
                 waiting.append(leg)
             except UnknownIdError:
                 # The active model does not have it; a later one may.
