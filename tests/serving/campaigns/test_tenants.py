@@ -25,6 +25,7 @@ from influpath.serving.engine.asks import (
     StepAnswer,
     StepAsk,
 )
+from influpath.serving.engine.begin_asks import BeginAnswer, BeginAsk
 from influpath.serving.schemas import (
     Audience,
     AudienceIn,
@@ -73,6 +74,9 @@ class Worlds:
 
     def rate(self, asks: tuple[RateAsk, ...]) -> tuple[Rating, ...]:
         return self.of(asks[0].version).rate(asks)
+
+    def begin(self, ask: BeginAsk) -> BeginAnswer:
+        return self.of(ask.candidates[0].ask.version).begin(ask)
 
     def path(self, ask: PathAsk) -> PathAnswer:
         return self.of(ask.version).path(ask)
