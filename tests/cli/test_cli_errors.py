@@ -1,5 +1,6 @@
 """Whatever is wrong, a user reads one sentence and never a traceback."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,12 @@ def test_a_folder_that_cannot_be_written(config: Path, tmp_path: Path) -> None:
     outcome = Outcome("train", config, "--runs-dir", tmp_path / "file")
     assert outcome.status == 2
     assert "file" in outcome.errors
+
+
+def test_what_is_said_after_a_command_reaches_standard_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # It ran with a standard error of its own, which is closed by now.
+    assert Outcome("planners").status == 0
+    logging.getLogger("influpath").info("said later")
+    assert capsys.readouterr().err.endswith("said later\n")

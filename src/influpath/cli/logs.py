@@ -5,13 +5,26 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 FORMAT = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
 FILE_FORMAT = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 class ErrorStreamHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to standard error; told apart from handlers that others may have added."""
+    """Writes to standard error; told apart from handlers that others may have added.
+
+    To what is standard error when something is said: a command that is called from Python may have
+    been given one that was closed since.
+    """
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        """Standard error."""
+        return sys.stderr
 
 
 def log_to_stderr(quiet: bool = False) -> None:
@@ -21,7 +34,7 @@ def log_to_stderr(quiet: bool = False) -> None:
     for handler in list(package.handlers):
         if isinstance(handler, ErrorStreamHandler):
             package.removeHandler(handler)
-    shown = ErrorStreamHandler(sys.stderr)
+    shown = ErrorStreamHandler()
     shown.setFormatter(FORMAT)
     shown.setLevel(logging.WARNING if quiet else logging.INFO)
     package.addHandler(shown)

@@ -123,6 +123,18 @@ def test_an_opt_out_while_the_engine_thinks_holds(service: Service, engine: Fake
     assert ask(service).source == "plain"
 
 
+def test_a_deletion_while_the_engine_thinks_holds(service: Service, engine: FakeEngine) -> None:
+    def hook(_: object) -> None:
+        engine.hook = None
+        service.delete_user(SERVER, 3)
+
+    engine.hook = hook
+    shown = ask(service, 3)
+    assert send(service, answer(shown)) == "recorded"
+    ask(service, 3)
+    assert not engine.asked[-1].person.known
+
+
 def test_goals_come_first_and_survive_an_opt_out(service: Service) -> None:
     create(service)
     goal = service.add_goal(SERVER, 1, GoalIn(objective=Objective.item(10)))

@@ -76,7 +76,7 @@ class Worlds:
         return self.of(asks[0].version).rate(asks)
 
     def begin(self, ask: BeginAsk) -> BeginAnswer:
-        return self.of(ask.version).begin(ask)
+        return self.of(ask.candidates[0].ask.version).begin(ask)
 
     def path(self, ask: PathAsk) -> PathAnswer:
         return self.of(ask.version).path(ask)

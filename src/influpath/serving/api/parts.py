@@ -16,13 +16,14 @@ from influpath.serving.api.metrics import Metrics
 from influpath.serving.campaigns.caller import Caller
 from influpath.serving.campaigns.service import Service
 from influpath.serving.settings import ServerSettings
+from influpath.serving.store.database import POOL
 
 Result = TypeVar("Result")
 
-# The service works in threads, for it waits for the database and the engine.  What may take seconds
-# has few of its own, so that it never keeps ``next`` and ``feedback`` waiting.  More threads do not
-# answer more: they take turns in Python, and the longer each turn comes round the later the loop's.
-THREADS = 12
+# The service works in threads, for it waits for the database and the engine; as many as there are
+# connections.  What may take seconds has few of its own, so that it never keeps ``next`` and
+# ``feedback`` waiting.
+THREADS = POOL
 SLOW_THREADS = 2
 SECONDS = 30.0
 SLOW_SECONDS = 120.0

@@ -63,13 +63,15 @@ class Answering(Base):
                 proposal's.
         """
         caller.must_be("service")
-        for _ in range(ATTEMPTS):
-            try:
-                with self.store.writing() as connection:
-                    results = self._record(connection, caller.tenant, given.events, self.clock())
-            except IntegrityError:
-                continue
-            return Feedback(results=results)
+        with self.store.in_turn():
+            for _ in range(ATTEMPTS):
+                try:
+                    with self.store.writing() as connection:
+                        now = self.clock()
+                        results = self._record(connection, caller.tenant, given.events, now)
+                except IntegrityError:
+                    continue
+                return Feedback(results=results)
         raise NotReadyError("the same events are being recorded by others; try again.")
 
     def _record(

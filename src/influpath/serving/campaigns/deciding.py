@@ -184,19 +184,21 @@ class Deciding(Base):
                 Candidate(self._ask(situation, leg, happened), leg.terms.guardrails.min_feasibility)
                 for leg in waiting
             )
-            begun = self.engine.begin(BeginAsk(tuple(candidates)))
+            ask = BeginAsk(tuple(candidates))
+            with self.store.out_of_turn():
+                begun = self.engine.begin(ask)
             ratings = begun.ratings
             if begun.chosen is not None and begun.step is not None:
                 first[waiting[begun.chosen].id] = begun.step
         else:
             whose = person(situation, happened)
             version = bundle(situation.tenant, situation.active)
-            ratings = self.engine.rate(
-                tuple(
-                    RateAsk(version, whose, leg.objective, leg.terms.guardrails.min_feasibility)
-                    for leg in waiting
-                )
+            asks = tuple(
+                RateAsk(version, whose, leg.objective, leg.terms.guardrails.min_feasibility)
+                for leg in waiting
             )
+            with self.store.out_of_turn():
+                ratings = self.engine.rate(asks)
         for leg, rating in zip(waiting, ratings, strict=True):
             leg.feasibility = rating.feasibility
             if not may_begin(rating, leg.terms.guardrails.min_feasibility):
@@ -222,7 +224,7 @@ class Deciding(Base):
             leg.end("over", f"all {leg.horizon} items were shown")
             return None
         try:
-            answer = made or self.engine.step(self._ask(situation, leg, happened))
+            answer = made or self._asked(self._ask(situation, leg, happened))
         except ModelFileError:
             if leg.began_turn is None:
                 raise
@@ -240,6 +242,11 @@ class Deciding(Base):
         leg.began_turn, leg.version = self._begins(situation, leg, happened)
         leg.shown, leg.changed = leg.shown + 1, True
         return answer
+
+    def _asked(self, ask: StepAsk) -> StepAnswer:
+        """Return what the engine says; other calls go on meanwhile."""
+        with self.store.out_of_turn():
+            return self.engine.step(ask)
 
     def _begins(self, situation: Situation, leg: Leg, happened: list[Happened]) -> tuple[int, str]:
         """Return the turn and the version that a journey begins with, or began with."""
@@ -278,7 +285,7 @@ class Deciding(Base):
         answer = StepAnswer(None)
         # What was ignored lately is better than nothing.
         for rest in (resting(happened), set[str]()):
-            answer = self.engine.step(
+            answer = self._asked(
                 StepAsk(
                     version=bundle(situation.tenant, situation.active),
                     person=person(situation, happened),

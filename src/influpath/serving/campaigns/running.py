@@ -43,6 +43,10 @@ class Running(Deciding):
             NotReadyError: No model is active, or the user's state changes faster than it is read.
         """
         caller.must_be("service")
+        with self.store.in_turn():
+            return self._next(caller, given)
+
+    def _next(self, caller: Caller, given: NextIn) -> Next:
         user_id = str(given.user_id)
         for _ in range(ATTEMPTS):
             now = self.clock()

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine
 
+from influpath.serving.store.turns import Turns
+
 # Writers that share a commit, at most: nobody waits for more than so many others.
 MOST = 32
 
@@ -42,10 +44,12 @@ class GroupedWriter:
 
     Args:
         engine: Of one connection, with ``writes`` as an option of execution.
+        turns: Left to others while a thread waits here.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, turns: Turns) -> None:
         self._engine = engine
+        self._turns = turns
         self._turn = threading.Lock()
         self._counting = threading.Lock()
         self._queued = 0
@@ -54,25 +58,44 @@ class GroupedWriter:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Yield the connection in a savepoint; what was written is on disk when this is left."""
-        with self._counting:
-            self._queued += 1
-        with self._turn:
-            with self._counting:
-                self._queued -= 1
+        self._wait()
+        try:
             group = self._group or self._begin()
-            try:
-                with group.connection.begin_nested():
-                    yield group.connection
-            finally:
-                group.size += 1
-                with self._counting:
-                    # Whoever queues takes the turn for certain, and commits or leaves it on.
-                    last = self._queued == 0 or group.size >= MOST
-                if last:
-                    self._commit(group)
-        group.done.wait()
+        except BaseException:
+            self._turn.release()
+            raise
+        try:
+            with group.connection.begin_nested():
+                yield group.connection
+        finally:
+            # Others work while this one waits for the disk, and join the next commit.
+            with self._turns.left():
+                self._end(group)
         if group.error is not None:
             raise group.error
+
+    def _wait(self) -> None:
+        """Take the turn to write."""
+        with self._counting:
+            self._queued += 1
+        if not self._turn.acquire(blocking=False):
+            with self._turns.left():
+                self._turn.acquire()
+        with self._counting:
+            self._queued -= 1
+
+    def _end(self, group: Group) -> None:
+        """Give the turn to write on, and return once it was tried to commit."""
+        try:
+            group.size += 1
+            with self._counting:
+                # Whoever queues takes the turn for certain, and commits or leaves it on.
+                last = self._queued == 0 or group.size >= MOST
+            if last:
+                self._commit(group)
+        finally:
+            self._turn.release()
+        group.done.wait()
 
     def _begin(self) -> Group:
         connection = self._engine.connect().execution_options(writes=True)
