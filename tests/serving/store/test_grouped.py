@@ -92,3 +92,29 @@ def test_nobody_returns_before_the_commit(store: Database) -> None:
     event.listen(store._write_engine, "commit", lambda _: seen.append(written(store)))
     together(store)
     assert seen == [[]]
+
+
+def test_who_waits_to_write_keeps_nobody_from_working(store: Database) -> None:
+    """A call that waits for its turn to write leaves its turn to work, whoever writes now."""
+    writer = store._writer
+    assert writer is not None
+    wrote, worked = threading.Event(), threading.Event()
+
+    def write_in_turn() -> None:
+        with store.in_turn(), store.writing() as connection:
+            write(connection, 1)
+        wrote.set()
+
+    def work() -> None:
+        with store.in_turn():
+            worked.set()
+
+    with writer._turn:
+        threading.Thread(target=write_in_turn).start()
+        while writer._queued < 1:
+            threading.Event().wait(0.001)
+        threading.Thread(target=work).start()
+        assert worked.wait(10)
+        assert not wrote.is_set()
+    assert wrote.wait(10)
+    assert written(store) == [1]

@@ -20,6 +20,7 @@ from influpath.serving.campaigns.base import utc_now
 from influpath.serving.campaigns.caller import Caller
 from influpath.serving.campaigns.service import Service
 from influpath.serving.engine.asks import Engine
+from influpath.serving.garbage import freeze
 from influpath.serving.settings import ServerSettings, is_loopback
 from influpath.serving.store import keys
 from influpath.serving.store.database import Database
@@ -27,10 +28,6 @@ from influpath.serving.store.migrating import migrate
 
 # Requests that are being answered when the end is asked for have so many seconds.
 SECONDS_TO_END = 30
-# Seconds after which a running thread lets another one run.  Who writes to SQLite lets go of
-# Python's lock in every statement; with the usual 5 ms it would wait that long for it each time,
-# and with it everybody who wants to write.
-SWITCH = 0.0005
 
 
 def serve(
@@ -96,7 +93,7 @@ def run(app: FastAPI, listener: socket.socket, ready: Callable[[], None]) -> Non
         timeout_keep_alive=75,
         timeout_graceful_shutdown=SECONDS_TO_END,
     )
-    sys.setswitchinterval(SWITCH)
+    freeze()
     # uvicorn raises the signal that ended it again, once all is done; then it means nothing more.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)

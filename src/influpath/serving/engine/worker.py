@@ -14,6 +14,7 @@ import torch
 from influpath.errors import InfluPathError
 from influpath.experiments.training_jobs import watch_parent
 from influpath.serving.engine.engine import LocalEngine
+from influpath.serving.garbage import freeze
 
 logger = logging.getLogger("influpath")
 
@@ -62,8 +63,13 @@ def work(
             os.nice(PATIENT)
     engine = LocalEngine(bundles, loaded)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        held: set[str] = set()
         while True:
-            connection.send(answers(engine, connection.recv()))
+            given: Work = connection.recv()
+            connection.send(answers(engine, given))
+            if given.version not in held:
+                held.add(given.version)
+                freeze()
 
 
 def answers(engine: LocalEngine, given: Work) -> list[Any]:
