@@ -27,6 +27,9 @@ import numpy as np
 QUANTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
 ANSWERS = {"accepted": 0.5, "rejected": 0.3, "ignored": 0.2}
 PATIENCE = 30.0
+# Seconds after which an idle connection is not used again: the service ends it sooner or later, and
+# a request that is on its way then is lost.
+IDLE = 30.0
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ class Client:
 
     def __init__(self, load: Load) -> None:
         self.load = load
-        self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        # With the time since when; the one that was used last is used first.
+        self.idle: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = []
         self.opened = 0
         key = f"Authorization: Bearer {load.key}\r\n" if load.key else ""
         self.common = f"Host: {load.host}:{load.port}\r\n{key}Content-Type: application/json\r\n"
@@ -107,8 +111,9 @@ class Client:
         """
         content = b"" if body is None else json.dumps(body).encode()
         head = f"{method} {path} HTTP/1.1\r\n{self.common}Content-Length: {len(content)}\r\n\r\n"
+        self.drop(time.monotonic() - IDLE)
         if self.idle:
-            reader, writer = self.idle.pop()
+            _, reader, writer = self.idle.pop()
         else:
             reader, writer = await asyncio.open_connection(self.load.host, self.load.port)
             self.opened += 1
@@ -122,13 +127,17 @@ class Client:
         except BaseException:
             writer.close()
             raise
-        self.idle.append((reader, writer))
+        self.idle.append((time.monotonic(), reader, writer))
         return int(lines[0].split()[1]), answer
+
+    def drop(self, before: float) -> None:
+        """Close the connections that have been idle since before some time."""
+        while self.idle and self.idle[0][0] < before:
+            self.idle.pop(0)[2].close()
 
     def close(self) -> None:
         """Close the connections."""
-        for _, writer in self.idle:
-            writer.close()
+        self.drop(math.inf)
 
 
 class OpenLoop:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from influpath.errors import ConfigError, InfluPathError, UnknownIdError
+from influpath.errors import ConfigError, InfluPathError, ModelFileError, UnknownIdError
 from influpath.planning.objectives import Objective
 from influpath.serving.campaigns import managing, people
 from influpath.serving.campaigns.catalogues import LoadedCatalogues
@@ -188,6 +188,9 @@ def test_a_journey_keeps_its_model_until_that_is_gone(service: Service, engine: 
     engine.gone.add("default/v1")
     assert (ask(service).model, ask(service).source) == ("v2", "plain")
     assert service.user(VIEWER, 1).journeys[0].status == "stopped"
+    with pytest.raises(ModelFileError):
+        service.roll_back(ADMIN)
+    assert [model.version for model in service.models(VIEWER) if model.active] == ["v2"]
     engine.gone.clear()
     assert service.roll_back(ADMIN).version == "v1"
     with pytest.raises(ConflictError):

@@ -1,55 +1,23 @@
 """``feedback``: what users did, each event once, all of a call or nothing."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
-from influpath.errors import ModelFileError, UnknownIdError
-from influpath.planning.objectives import Objective
-from influpath.serving.campaigns.base import Base
+from influpath.serving.campaigns.arriving import Arriving
 from influpath.serving.campaigns.caller import Caller
+from influpath.serving.campaigns.ledger import Ledger, Ledgers
 from influpath.serving.errors import ConflictError, NotFoundError, NotReadyError
 from influpath.serving.schemas import Event, Feedback, FeedbackIn, Recorded
-from influpath.serving.store import audit, campaigns, events, journeys, tenants, users
-from influpath.serving.store.tables import events as events_table
+from influpath.serving.store import audit, events, journeys, users
 
 # Another call recorded the same events meanwhile; once more, and they are duplicates.
 ATTEMPTS = 5
 
 
-@dataclass
-class Ledger:
-    """What a call writes, once all of it is known to be right.
-
-    Attributes:
-        users: Rows by user id, locked.
-        turns: By row, as it will stand.
-        proposals: By id, with what became of them in this call.
-        known: Events that are there, by id, with those of this call.
-        journeys: Those that have not arrived, by user row, as they will stand.
-        rows: New events.
-        answers: Answered proposals.
-        changed: Ids of journeys that changed.
-        entries: For the audit log.
-        never: What users rejected after the proposal was closed, by user row.
-    """
-
-    users: dict[str, Row[Any]]
-    turns: dict[int, int]
-    proposals: dict[str, dict[str, Any]]
-    known: dict[str, dict[str, Any]]
-    journeys: dict[int, list[dict[str, Any]]]
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    answers: list[dict[str, Any]] = field(default_factory=list)
-    changed: dict[str, dict[str, Any]] = field(default_factory=dict)
-    entries: list[dict[str, Any]] = field(default_factory=list)
-    never: list[tuple[int, str]] = field(default_factory=list)
-
-
-class Answering(Base):
+class Answering(Ledgers, Arriving):
     """What users did."""
 
     def feedback(self, caller: Caller, given: FeedbackIn) -> Feedback:
@@ -92,47 +60,6 @@ class Answering(Base):
         users.set_turns(connection, ledger.turns)
         audit.add(connection, tenant, ledger.entries)
         return results
-
-    def _open(
-        self, connection: Connection, tenant: str, given: tuple[Event, ...], now: datetime
-    ) -> Ledger:
-        """Lock the users of a call and read what it speaks of."""
-        wanted = {str(each.user_id) for each in given}
-        locked = users.lock(connection, tenant, wanted)
-        # Only who takes something unasked can be new; nobody else has a proposal to answer.
-        new = {str(each.user_id) for each in given if each.kind == "organic"} - set(locked)
-        if new:
-            users.ensure(connection, tenant, new, now)
-            locked |= users.lock(connection, tenant, new)
-        known = events.recorded(connection, tenant, {each.event_id for each in given})
-        named = {each.proposal_id for each in given if each.proposal_id is not None}
-        proposals = events.find_proposals(connection, tenant, named) if named else {}
-        refs = [row.id for row in locked.values()]
-        kept = {each.id: each for each in self._kept(connection, tenant)}
-        travelling: dict[int, list[dict[str, Any]]] = {}
-        for row in journeys.not_arrived(connection, refs):
-            campaign = kept.get(row.campaign_id)
-            if campaign is None and row.campaign_id is not None:
-                continue
-            objective = (
-                campaign.terms.objective
-                if campaign is not None
-                else Objective.model_validate(row.objective)
-            )
-            name = campaign.terms.name if campaign else None
-            journey = {**row._mapping, "objective": objective, "name": name}
-            travelling.setdefault(row.user_ref, []).append(journey)
-        return Ledger(
-            users=locked,
-            turns={},
-            proposals={name: dict(row._mapping) for name, row in proposals.items()},
-            known={row.event_id: dict(row._mapping) for row in known},
-            journeys=travelling,
-        )
-
-    def _kept(self, connection: Connection, tenant: str) -> tuple[campaigns.Kept, ...]:
-        revision = tenants.revision(connection, tenant)
-        return () if revision is None else self._campaigns(connection, tenant, revision)
 
     def _enter(
         self, connection: Connection, tenant: str, ledger: Ledger, event: Event, now: datetime
@@ -228,76 +155,6 @@ class Answering(Base):
             if used and journey["shown"] >= journey["horizon"]:
                 journey |= {"status": "over", "ended_at": now}
                 self._finish(ledger, user, journey, now, "journey.ended")
-
-    def _arrive(
-        self,
-        connection: Connection,
-        tenant: str,
-        ledger: Ledger,
-        user: Row[Any],
-        row: dict[str, Any],
-        now: datetime,
-    ) -> None:
-        """Let those journeys of a user arrive whose objective the taken item is."""
-        at = min(row["at"] or now, now)
-        for journey in ledger.journeys.get(user.id, ()):
-            if journey["arrived_at"] is not None or at < journey["enrolled_at"]:
-                continue
-            try:
-                members = self._members(tenant, journey["version"], journey["objective"])
-            except (ModelFileError, UnknownIdError):
-                continue
-            if row["item"] not in members or self._had(connection, tenant, user, journey, row):
-                continue
-            journey["arrived_at"] = at
-            if journey["status"] == "open":
-                journey |= {"status": "arrived", "ended_at": now}
-            self._finish(ledger, user, journey, now, "journey.arrived")
-
-    def _had(
-        self,
-        connection: Connection,
-        tenant: str,
-        user: Row[Any],
-        journey: dict[str, Any],
-        row: dict[str, Any],
-    ) -> bool:
-        """Whether the user had taken an item before the journey: then it is no arrival."""
-        if row["kind"] == "accepted":
-            # Nothing is proposed that the user has had.
-            return False
-        earlier = select(events_table.c.turn).where(
-            events_table.c.user_ref == user.id,
-            events_table.c.item == row["item"],
-            events_table.c.turn < journey["enrolled_turn"],
-            events_table.c.kind.in_(("accepted", "organic")),
-        )
-        if connection.execute(earlier.limit(1)).first() is not None:
-            return True
-        try:
-            history = self._catalogue(tenant, journey["version"]).history(user.user_id)
-        except ModelFileError:
-            return False
-        return bool(user.known) and row["item"] in history
-
-    def _finish(
-        self, ledger: Ledger, user: Row[Any], journey: dict[str, Any], now: datetime, action: str
-    ) -> None:
-        keep = ("id", "status", "ended_at", "arrived_at")
-        ledger.changed[journey["id"]] = {key: journey[key] for key in keep}
-        ledger.entries.append(
-            audit.entry(
-                now,
-                "system",
-                action,
-                subject=user.subject,
-                campaign_id=journey["campaign_id"],
-                model=journey["version"],
-                status=journey["status"],
-                campaign=journey["name"],
-                goal=journey["goal_id"],
-            )
-        )
 
 
 def same(event: Event, there: dict[str, Any], user_ref: int) -> bool:

@@ -6,7 +6,7 @@ what is not there or another tenant's, ``ConflictError``, ``NotReadyError`` with
 model, and those of ``influpath.errors`` for what was given wrongly.
 
     running.py, deciding.py, choosing.py, situation.py   next
-    answering.py                                         feedback
+    answering.py, ledger.py, arriving.py                 feedback
     people.py, departing.py                              user, opt_out, exclude, goals, deletion
     managing.py, ending.py, terms.py                     campaigns, exclusions of the tenant
     versions.py                                          models, ready

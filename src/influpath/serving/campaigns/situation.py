@@ -113,11 +113,7 @@ def leg_of(row: Row[Any], campaigns: dict[str, Kept]) -> Leg:
         id=row.id,
         campaign=campaign,
         goal_id=row.goal_id,
-        objective=(
-            campaign.terms.objective
-            if campaign is not None
-            else Objective.model_validate(row.objective)
-        ),
+        objective=objective_of(row, campaign),
         objective_words=campaign.objective_words if campaign else row.objective_words,
         arm=row.arm,
         status=row.status,
@@ -127,6 +123,13 @@ def leg_of(row: Row[Any], campaigns: dict[str, Kept]) -> Leg:
         feasibility=row.feasibility,
         began_turn=row.began_turn,
     )
+
+
+def objective_of(row: Row[Any], campaign: Kept | None) -> Objective:
+    """Return where a journey leads: with its campaign, or to the goal that stands beside it."""
+    if campaign is not None:
+        return campaign.terms.objective
+    return Objective.model_validate(row.objective)
 
 
 def taken(happened: list[Happened], until: int | None = None) -> tuple[str, ...]:

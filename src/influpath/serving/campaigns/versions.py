@@ -90,9 +90,7 @@ class Versions(Base):
         caller.must_be("admin")
         with self.store.reading() as connection:
             self._model(connection, caller.tenant, version)
-        # Loaded and checked before anybody depends on it, or has to wait for it.
-        self.engine.card(bundle(caller.tenant, version))
-        self._catalogue(caller.tenant, version)
+        self._warm(caller.tenant, version)
         with self.store.writing() as connection:
             if models.active(connection, caller.tenant) != version:
                 models.activate(connection, caller.tenant, version, self.clock())
@@ -103,15 +101,28 @@ class Versions(Base):
         """Make the version active again that was before, and return it (admin).
 
         Raises:
-            ConflictError: There was none before.
+            ConflictError: There was none before, or another became active meanwhile.
+            ModelFileError: Its bundle is missing or damaged.
         """
         caller.must_be("admin")
+        with self.store.reading() as connection:
+            before = models.previous(connection, caller.tenant)
+        if before is None:
+            raise ConflictError("no model was active before this one; nothing to go back to.")
+        self._warm(caller.tenant, before)
         with self.store.writing() as connection:
             done = models.roll_back(connection, caller.tenant)
-            if done is None:
-                raise ConflictError("no model was active before this one; nothing to go back to.")
+            if done is None or done[1] != before:
+                raise ConflictError(
+                    "another model became active meanwhile; look at GET /v1/models and try again."
+                )
             self._note(connection, caller, "model.rolled_back", model=done[1], was=done[0])
             return self._model(connection, caller.tenant, done[1])
+
+    def _warm(self, tenant: str, version: str) -> None:
+        """Load and check a version before anybody depends on it, or has to wait for it."""
+        self.engine.card(bundle(tenant, version))
+        self._catalogue(tenant, version)
 
     def _model(self, connection: Connection, tenant: str, version: str) -> Model:
         rows = models.listed(connection, tenant, version)

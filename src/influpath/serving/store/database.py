@@ -38,6 +38,12 @@ class Database:
         # written; a writer of its own keeps its.
         self._write_engine = make_engine(self.url, 1) if self.is_sqlite else self.engine
         self._look_engine = self.engine.execution_options(looks=True)
+        # All statements of a transaction that reads see the same moment, as SQLite's do.
+        self._read_engine = (
+            self.engine
+            if self.is_sqlite
+            else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
         # A server's statements are waited for, and others may go on meanwhile.
         self._turns = Turns() if self.is_sqlite else None
         self._writer = GroupedWriter(self._write_engine, self._turns) if self._turns else None
@@ -45,7 +51,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a connection to read from, in one transaction."""
-        with self._reached(), self.engine.connect() as connection:
+        with self._reached(), self._read_engine.connect() as connection:
             yield connection
 
     @contextmanager

@@ -1,5 +1,6 @@
 """Bringing a database to the tables of this version."""
 
+import functools
 from pathlib import Path
 
 from alembic import command
@@ -50,4 +51,10 @@ def is_current(database: Database) -> bool:
     """Whether a database has the tables of this version."""
     with database.reading() as connection:
         at = MigrationContext.configure(connection).get_current_heads()
-    return set(at) == set(ScriptDirectory.from_config(settings()).get_heads())
+    return set(at) == heads()
+
+
+@functools.cache
+def heads() -> frozenset[str]:
+    """Return the migrations that nothing comes after, as this version has them."""
+    return frozenset(ScriptDirectory.from_config(settings()).get_heads())

@@ -56,18 +56,29 @@ def roll_back(connection: Connection, tenant: str) -> tuple[str, str] | None:
         The version that was active and the one that is now; None where there is no earlier one.
     """
     tenants.touch(connection, tenant)
-    last = connection.execute(
-        select(activations.c.id, activations.c.version)
-        .where(activations.c.tenant_id == tenant, activations.c.rolled_back.is_(False))
-        .order_by(activations.c.id.desc())
-        .limit(2)
-    ).all()
+    last = _last_two(connection, tenant)
     if len(last) < 2:
         return None
     connection.execute(
         update(activations).where(activations.c.id == last[0].id).values(rolled_back=True)
     )
     return last[0].version, last[1].version
+
+
+def previous(connection: Connection, tenant: str) -> str | None:
+    """Return the version that ``roll_back`` goes to; None where there is no earlier one."""
+    last = _last_two(connection, tenant)
+    return last[1].version if len(last) == 2 else None
+
+
+def _last_two(connection: Connection, tenant: str) -> list[Row[Any]]:
+    query = (
+        select(activations.c.id, activations.c.version)
+        .where(activations.c.tenant_id == tenant, activations.c.rolled_back.is_(False))
+        .order_by(activations.c.id.desc())
+        .limit(2)
+    )
+    return list(connection.execute(query))
 
 
 def listed(connection: Connection, tenant: str, version: str | None = None) -> list[Row[Any]]:
