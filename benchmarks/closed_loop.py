@@ -1,13 +1,14 @@
-"""How long all users of a dataset take through the closed loop under IRN at neutral dials.
+"""How long all users of a dataset take through the closed loop under IRN, at neutral or other dials.
 
     OMP_NUM_THREADS=2 python benchmarks/closed_loop.py runs/ml-1m/models/model-irn-... \
-        runs/ml-1m/models/evaluator-sasrec-... --data ml-1m
+        runs/ml-1m/models/evaluator-sasrec-... --data ml-1m --dials '{"floor": 100, "lookahead": 0.5}'
 
 Users are driven by the judge; twenty rounds each.  The target is 180 s for the 6,040 users of
 MovieLens-1M on two cores.
 """
 
 import argparse
+import json
 import resource
 import time
 
@@ -19,12 +20,13 @@ parser.add_argument("irn", help="folder of the planner's model")
 parser.add_argument("judge", help="folder of the judge")
 parser.add_argument("--data", default="ml-1m")
 parser.add_argument("--rounds", type=int, default=20)
+parser.add_argument("--dials", type=json.loads, default={}, help="of the planner, as JSON")
 arguments = parser.parse_args()
 
 dataset = ip.load_dataset(arguments.data)
 train = ip.leave_last_out(dataset).train
 pairs = ip.sample_pairs(dataset, seed=1)
-planner = ip.IRNPlanner(ip.load_model(arguments.irn))
+planner = ip.IRNPlanner(ip.load_model(arguments.irn), **arguments.dials)
 users = ip.JudgeUserModel(ip.load_model(arguments.judge))
 config = ip.LoopConfig(rounds=arguments.rounds)
 began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF)
