@@ -1,7 +1,8 @@
-"""How long all users of a dataset take through the closed loop under IRN, at neutral or other dials.
+"""How long all users of a dataset take through the closed loop under IRN, at any dials.
 
     OMP_NUM_THREADS=2 python benchmarks/closed_loop.py runs/ml-1m/models/model-irn-... \
-        runs/ml-1m/models/evaluator-sasrec-... --data ml-1m --dials '{"floor": 100, "lookahead": 0.5}'
+        runs/ml-1m/models/evaluator-sasrec-... --data ml-1m \
+        --dials '{"floor": 100, "lookahead": 0.5}'
 
 Users are driven by the judge; twenty rounds each.  The target is 180 s for the 6,040 users of
 MovieLens-1M on two cores.
