@@ -37,7 +37,8 @@ def assert_same_attention(exact: Callable[..., Tensor], inputs: list[Tensor]) ->
         results.append([out.detach(), *torch.autograd.grad(out, tensors, upstream)])
     for one, other in zip(*results, strict=True):
         assert other.dtype is torch.bfloat16
-        assert float((one - other.float()).norm()) <= 0.03 * float(one.norm())
+        # A gradient that is 0 is noise of rounding in float32, whose size the processor decides.
+        assert float((one - other.float()).norm()) <= 0.03 * float(one.norm()) + 1e-5
 
 
 @settings(deadline=None, max_examples=20)

@@ -262,6 +262,8 @@ def about_model(history: dict[str, Any]) -> dict[str, Any]:
         "epochs": len(history["epochs"]),
         "best_epoch": best_epoch,
         "seconds": history["seconds"],
+        # Models of earlier versions were all trained on the processor.
+        "device": history.get("device", "cpu"),
         "validation": {
             key: round(value, 6)
             for key, value in entry.items()

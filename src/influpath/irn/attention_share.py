@@ -57,7 +57,7 @@ def objective_share(
             module(
                 items_BL,
                 items_BL[:, -1] > 0,
-                module.r_u(torch.from_numpy(users[rows])),
+                module.r_u(torch.as_tensor(users[rows])),
                 torch.full(items_BL.shape, w_t),
             )
         parts.append(torch.stack([share[:, :, -2 - slots] for share in shares_BHL], dim=1))
@@ -69,7 +69,7 @@ def even_share(model: IRN, histories: Sequences, max_length: int, pace: int = 1)
     slots = empty_slots(1, max_length, pace, model.config.aligned)
     room = model.config.l_max - 1 - slots
     # The choosing position holds the last item, or nothing, and sees itself in either case.
-    known_R = torch.from_numpy(histories.lengths).clamp(1, room)
+    known_R = torch.as_tensor(histories.lengths).clamp(1, room)
     return 1.0 / (known_R + 1)
 
 

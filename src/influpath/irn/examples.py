@@ -74,7 +74,7 @@ class InfluenceTask(Task):
     def loss(self, batch: Any, rng: np.random.Generator) -> tuple[Tensor, int]:
         """Return the mean loss over the batch's positions."""
         shown = rng.random(len(batch)) >= self.config.objective_dropout
-        return self._loss(self.training.take(batch), torch.from_numpy(shown), rng)
+        return self._loss(self.training.take(batch), torch.as_tensor(shown), rng)
 
     def validate(self) -> dict[str, float]:
         """Return the loss with the objective shown, and with it hidden (a plain recommender).
@@ -101,7 +101,7 @@ class InfluenceTask(Task):
         hidden_BLD = self.module(
             items_BL,
             shown_B,
-            self.module.r_u(torch.from_numpy(pieces.users)),
+            self.module.r_u(torch.as_tensor(pieces.users)),
             torch.full(items_BL.shape, self.config.w_t),
         )
         # Position j predicts item j + 1; pads come first, so a real item is followed by one.

@@ -68,8 +68,8 @@ class IRN(Recommender):
             config.seed,
             epochs=config.item2vec_epochs,
         )
-        scaled = torch.from_numpy(vectors * float(embedding.std().detach()) / vectors[1:].std())
-        trained = torch.from_numpy(np.abs(vectors).sum(1) > 0)
+        scaled = torch.as_tensor(vectors * float(embedding.std().detach()) / vectors[1:].std())
+        trained = torch.as_tensor(np.abs(vectors).sum(1) > 0)
         with torch.no_grad():
             embedding[trained] = scaled[trained]
 
@@ -101,7 +101,7 @@ class IRN(Recommender):
         slots = empty_slots(1, max_length or config.horizon, 1, config.aligned)
         users = np.full(len(histories), -1) if users is None else users
         with torch.no_grad():
-            r_R = self.module.r_u(torch.from_numpy(users))
+            r_R = self.module.r_u(torch.as_tensor(users))
             w_t_RL = torch.full((len(histories), config.l_max), config.w_t)
             shown_R = objectives if objectives.any() else None
             return self.log_probs_of(self.read(histories, shown_R, slots, r_R, w_t_RL))
@@ -131,7 +131,7 @@ class IRN(Recommender):
         """
         evaluating(self.module)
         if not (plain or (self.config.leak and objectives_B is not None)):
-            shown_B = None if objectives_B is None else torch.from_numpy(objectives_B)
+            shown_B = None if objectives_B is None else torch.as_tensor(objectives_B)
             return read_windows(self.module, known, shown_B, slots, r_B, w_t_BL, cache)
         last_B = np.zeros(len(known), np.int64) if objectives_B is None else objectives_B
         windows_BL = plan_window(known, last_B, slots, self.config.l_max)

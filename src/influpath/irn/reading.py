@@ -74,7 +74,7 @@ def read_windows(
         start = room - width
         few = len(known) == rows.stop - rows.start
         own = known if few else known.take(np.arange(rows.start, rows.stop))
-        items_BL = torch.from_numpy(own.window(width))
+        items_BL = torch.as_tensor(own.window(width))
         x_BLD = module.embed(items_BL, start)
         known_BL = items_BL > 0
         if objectives_B is None:

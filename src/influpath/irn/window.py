@@ -41,9 +41,9 @@ def plan_window(known: Sequences, objectives_B: IntArray, slots: int, l_max: int
         raise ValueError("the window has no room for a known item")
     empty_BS = np.zeros((len(known), slots), dtype=np.int64)
     parts = [known.window(width), empty_BS, np.asarray(objectives_B)[:, None]]
-    return torch.from_numpy(np.concatenate(parts, axis=1))
+    return torch.as_tensor(np.concatenate(parts, axis=1))
 
 
 def training_window(pieces: Sequences) -> Tensor:
     """Return pre-padded pieces [B, longest]; the last item of each is its objective."""
-    return torch.from_numpy(pieces.window(int(pieces.lengths.max())))
+    return torch.as_tensor(pieces.window(int(pieces.lengths.max())))

@@ -22,6 +22,7 @@ from influpath.errors import ConfigError, InfluPathError, ModelFileError, NotFit
 from influpath.recommenders.model_files import ModelFile, TrainedOn, read_model, write_model
 from influpath.recommenders.ranking import mask_seen
 from influpath.recommenders.reader import Reader
+from influpath.training.device import device_name, training_device, training_on
 
 # Predictions held at once while paths are read or lists are made: few, so that what is made of
 # them finds them in the processor's cache, but enough rows for one product.
@@ -62,20 +63,33 @@ class Recommender(ABC):
         self._users: IdMap | None = None
         self._trained_on: TrainedOn | None = None
 
-    def fit(self, dataset: Dataset, checkpoint: str | Path | None = None) -> Self:
+    def fit(
+        self,
+        dataset: Dataset,
+        checkpoint: str | Path | None = None,
+        device: str | None = None,
+    ) -> Self:
         """Train on every interaction of a dataset.
 
         Args:
             dataset: For an evaluation, the ``train`` part of a split.
             checkpoint: File to resume from and to update after every epoch.
+            device: Where to train, such as "cuda"; ``INFLUPATH_DEVICE`` or the processor by
+                default.  The trained model is on the processor.
 
         Raises:
             ModelFileError: The checkpoint is damaged or of another run.
+            ConfigError: There is no such device here.
         """
+        where = training_device(device)
         self._items, self._users = dataset.items, dataset.users
         self._trained_on = TrainedOn.of(dataset)
         try:
-            self.history = self._fit(dataset, Path(checkpoint) if checkpoint else None)
+            with training_on(where):
+                history = self._fit(dataset, Path(checkpoint) if checkpoint else None)
+            self.history = {**history, "device": device_name(where)}
+            if where.type != "cpu":
+                self._restore({name: tensor.cpu() for name, tensor in self._weights().items()})
         except BaseException:
             # What a failed training leaves behind must not pass for a model.
             self._items = self._users = self._trained_on = None
@@ -190,7 +204,7 @@ class Recommender(ABC):
         """
         rows, k = candidates_RK.shape
         result = torch.empty(rows * k)
-        columns = torch.from_numpy(np.repeat(targets_R, k) - 1)
+        columns = torch.as_tensor(np.repeat(targets_R, k) - 1)
         for flat, extended, known in self._extended(histories, candidates_RK, users):
             log_probs = self.log_probs(extended, known)
             result[flat] = log_probs.gather(1, columns[flat][:, None])[:, 0]

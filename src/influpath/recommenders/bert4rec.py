@@ -106,9 +106,9 @@ class BERT4Rec(NeuralRecommender):
         only_last_B = rng.random(len(items_BL)) < self.config.last_share
         masked_BL[only_last_B] = False
         masked_BL[only_last_B | ~masked_BL.any(1), -1] = True
-        target_N = torch.from_numpy(items_BL[masked_BL])
-        asked_BL = torch.from_numpy(np.where(masked_BL, self.module.mask, items_BL))
-        hidden_ND = self.module.head(self.module(asked_BL)[torch.from_numpy(masked_BL)])
+        target_N = torch.as_tensor(items_BL[masked_BL])
+        asked_BL = torch.as_tensor(np.where(masked_BL, self.module.mask, items_BL))
+        hidden_ND = self.module.head(self.module(asked_BL)[torch.as_tensor(masked_BL)])
         return hidden_ND, target_N
 
     def _encode(self, histories: Sequences, users: IntArray | None) -> Tensor:
@@ -119,8 +119,8 @@ class BERT4Rec(NeuralRecommender):
         result = torch.empty(len(lengths), self.config.embedding_size)
         for batch in length_batches(lengths[order] + 1, ENCODE_TOKENS):
             rows = order[batch]
-            items_BL = torch.from_numpy(histories.take(rows).window(int(lengths[rows].max())))
+            items_BL = torch.as_tensor(histories.take(rows).window(int(lengths[rows].max())))
             asked_B1 = torch.full((len(rows), 1), self.module.mask)
             encoded_B1D = self.module(torch.cat([items_BL, asked_B1], dim=1), only_last=True)
-            result[torch.from_numpy(rows)] = self.module.head(encoded_B1D[:, 0])
+            result[torch.as_tensor(rows)] = self.module.head(encoded_B1D[:, 0])
         return result

@@ -109,7 +109,7 @@ def gelu(x: Tensor) -> Tensor:
     """
     if x.requires_grad:
         return F.gelu(x, approximate="tanh")
-    gate = torch.addcmul(GELU_LINEAR, x, x, value=GELU_CUBIC).mul_(x)
+    gate = torch.addcmul(GELU_LINEAR.to(x.device), x, x, value=GELU_CUBIC).mul_(x)
     return gate.sigmoid_().mul_(x)
 
 

@@ -94,12 +94,12 @@ class BPRNetwork(PairwiseNetwork):
 
     def tastes(self, histories: Sequences) -> Tensor:
         """Return the mean item factor of each history, [R, D]; 0 for an empty one."""
-        values, offsets = torch.from_numpy(histories.values), torch.from_numpy(histories.offsets)
+        values, offsets = torch.as_tensor(histories.values), torch.as_tensor(histories.offsets)
         return F.embedding_bag(values - 1, self.item.weight, offsets[:-1], mode="mean")
 
     def fit_fold_in(self, histories: Sequences) -> None:
         """Regress user factors on tastes; row u of ``histories`` are the items of user u."""
-        filled = torch.from_numpy(histories.lengths > 0)
+        filled = torch.as_tensor(histories.lengths > 0)
         user_UD = self.user.weight.detach()[filled].double()
         taste_UD = self.tastes(histories).detach()[filled].double()
         mean_user_D, mean_taste_D = user_UD.mean(0), taste_UD.mean(0)
@@ -115,7 +115,7 @@ class BPRNetwork(PairwiseNetwork):
 
     def folded_in(self, histories: Sequences) -> Tensor:
         """Return the factors of unknown users, [R, D]."""
-        filled_R1 = torch.from_numpy(histories.lengths > 0)[:, None]
+        filled_R1 = torch.as_tensor(histories.lengths > 0)[:, None]
         moved_RD = (self.tastes(histories) - self.mean_taste) @ self.fold_in
         return self.mean_user + torch.where(filled_R1, moved_RD, 0.0)
 
@@ -137,8 +137,8 @@ class BPR(PairwiseRecommender):
         return history
 
     def _query(self, histories: Sequences, users_R: IntArray) -> Tensor:
-        factors_RD: Tensor = self.module.user(torch.from_numpy(np.maximum(users_R, 0)))
+        factors_RD: Tensor = self.module.user(torch.as_tensor(np.maximum(users_R, 0)))
         unknown = np.flatnonzero(users_R < 0)
         if len(unknown):
-            factors_RD[torch.from_numpy(unknown)] = self.module.folded_in(histories.take(unknown))
+            factors_RD[torch.as_tensor(unknown)] = self.module.folded_in(histories.take(unknown))
         return factors_RD

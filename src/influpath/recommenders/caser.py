@@ -125,8 +125,8 @@ class Caser(NeuralRecommender):
 
     def _supervised(self, windows: Windows, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         length = self.config.max_length
-        items_BW = torch.from_numpy(windows.items.window(length + self.config.trained_targets))
-        hidden_BC = self.module(items_BW[:, :length], torch.from_numpy(windows.users_B))
+        items_BW = torch.as_tensor(windows.items.window(length + self.config.trained_targets))
+        hidden_BC = self.module(items_BW[:, :length], torch.as_tensor(windows.users_B))
         rows_N, columns_N = (items_BW[:, length:] > 0).nonzero(as_tuple=True)
         return hidden_BC[rows_N], items_BW[rows_N, length + columns_N]
 
@@ -147,7 +147,7 @@ class Caser(NeuralRecommender):
         return self._binary_loss(hidden_ND, target_N, negative_NK)
 
     def _encode(self, histories: Sequences, users: IntArray | None) -> Tensor:
-        items_RL = torch.from_numpy(histories.window(self.config.max_length))
+        items_RL = torch.as_tensor(histories.window(self.config.max_length))
         known = np.full(len(histories), -1) if users is None else users
-        hidden_RC: Tensor = self.module(items_RL, torch.from_numpy(known))
+        hidden_RC: Tensor = self.module(items_RL, torch.as_tensor(known))
         return hidden_RC

@@ -93,7 +93,7 @@ class CausalRecommender(NeuralRecommender):
         return self.module.item(items_K), self.module.bias[items_K - 1]
 
     def _supervised(self, windows: Windows, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        items_BL = torch.from_numpy(windows.items.padded())
+        items_BL = torch.as_tensor(windows.items.padded())
         hidden_BLD = self.module(items_BL[:, :-1])
         # Row by row: the positions come in the order of the windows' values.
         real_BL = items_BL > 0
@@ -119,10 +119,10 @@ class CausalRecommender(NeuralRecommender):
             # Rows that are asked at fewer positions are asked at the first again.
             at_BQ = np.zeros((len(chosen), counts.max(initial=0)), dtype=np.int64)
             at_BQ[local, slot] = positions[pair]
-            items_BL = torch.from_numpy(windows.take(chosen).padded())
-            hidden_BQD = self.module(items_BL, torch.from_numpy(at_BQ))
-            result[torch.from_numpy(pair)] = hidden_BQD[
-                torch.from_numpy(local), torch.from_numpy(slot)
+            items_BL = torch.as_tensor(windows.take(chosen).padded())
+            hidden_BQD = self.module(items_BL, torch.as_tensor(at_BQ))
+            result[torch.as_tensor(pair)] = hidden_BQD[
+                torch.as_tensor(local), torch.as_tensor(slot)
             ]
         return result
 
@@ -138,10 +138,10 @@ class CausalRecommender(NeuralRecommender):
         hidden_BD = torch.empty(len(windows), self.config.embedding_size)
         order = np.argsort(windows.lengths, kind="stable")
         for batch in length_batches(windows.lengths[order], ENCODE_TOKENS):
-            rows = torch.from_numpy(order[batch])
+            rows = torch.as_tensor(order[batch])
             with torch.no_grad():
                 part, hidden_RD = self.module.remember(
-                    torch.from_numpy(windows.take(order[batch]).padded())
+                    torch.as_tensor(windows.take(order[batch]).padded())
                 )
             memory.put(rows, part)
             hidden_BD[rows] = hidden_RD

@@ -59,7 +59,7 @@ class CausalReader(Reader):
         moved = np.flatnonzero(start_B != self.start_B)
         self.start_B = start_B
         # Rows that moved go along, and are overwritten: they are few.
-        items = torch.from_numpy(items_B)
+        items = torch.as_tensor(items_B)
         hidden_BD = self.model.module.step(self.memory, items)
         self.hidden_BD = torch.where((items > 0)[:, None], hidden_BD, self.hidden_BD)
         self._read(moved)
@@ -67,14 +67,14 @@ class CausalReader(Reader):
     def keep(self, rows: IntArray) -> None:
         """See ``Reader.keep``."""
         super().keep(rows)
-        index = torch.from_numpy(rows)
+        index = torch.as_tensor(rows)
         self.start_B, self.hidden_BD = self.start_B[rows], self.hidden_BD[index]
         self.memory.keep(index)
 
     def replace(self, rows: IntArray, other: Self) -> None:
         """See ``Reader.replace``."""
         super().replace(rows, other)
-        index = torch.from_numpy(rows)
+        index = torch.as_tensor(rows)
         self.start_B[rows], self.hidden_BD[index] = other.start_B, other.hidden_BD
         self.memory.put(index, other.memory)
 
@@ -91,7 +91,7 @@ class CausalReader(Reader):
     def log_prob_after(self, candidates_BK: IntArray, targets_B: IntArray) -> Tensor:
         """See ``Reader.log_prob_after``."""
         hidden_BKD = self.user_vectors_after(candidates_BK)
-        column_BK = torch.from_numpy(targets_B)[:, None].expand(hidden_BKD.shape[:2]) - 1
+        column_BK = torch.as_tensor(targets_B)[:, None].expand(hidden_BKD.shape[:2]) - 1
         return log_softmax_at(
             hidden_BKD.flatten(0, 1), *self.model._output(), column_BK.flatten()
         ).view(column_BK.shape)
@@ -99,14 +99,14 @@ class CausalReader(Reader):
     @torch.no_grad()
     def user_vectors_after(self, candidates_BK: IntArray) -> Tensor:
         """See ``Reader.user_vectors_after``: the candidates of a row share its window."""
-        hidden_BKD = self.model.module.peek(self.memory, torch.from_numpy(candidates_BK))
+        hidden_BKD = self.model.module.peek(self.memory, torch.as_tensor(candidates_BK))
         after_B = self.model.window_start(self.known.lengths + 1)
         moves = np.flatnonzero(after_B != self.start_B)
         if len(moves):
             windows = self.known.slice(moves, after_B[moves], self.known.lengths[moves])
             memory, _ = self.model.remember(windows)
-            candidates_RK = torch.from_numpy(candidates_BK[moves])
-            hidden_BKD[torch.from_numpy(moves)] = self.model.module.peek(memory, candidates_RK)
+            candidates_RK = torch.as_tensor(candidates_BK[moves])
+            hidden_BKD[torch.as_tensor(moves)] = self.model.module.peek(memory, candidates_RK)
         return hidden_BKD
 
     def _read(self, rows: IntArray) -> None:
@@ -115,6 +115,6 @@ class CausalReader(Reader):
             return
         windows = self.known.slice(rows, self.start_B[rows], self.known.lengths[rows])
         memory, hidden_RD = self.model.remember(windows)
-        index = torch.from_numpy(rows)
+        index = torch.as_tensor(rows)
         self.memory.put(index, memory)
         self.hidden_BD[index] = hidden_RD

@@ -198,7 +198,7 @@ class GRU4Rec(CausalRecommender):
         target_GS = target_N[place_GS].masked_fill(~real_GS, 0)
         extra_GK = negatives.popular((len(place_GS), config.negatives), config.alpha, rng)
         # The targets of the mini-batch stand in the first S columns, the additional items after.
-        items_GK = torch.cat([target_GS, torch.from_numpy(extra_GK)], dim=1)
+        items_GK = torch.cat([target_GS, torch.as_tensor(extra_GK)], dim=1)
         logits_GSK = self._logits(hidden_ND[place_GS], items_GK)
         positive_GS = logits_GSK.diagonal(dim1=1, dim2=2)
         valid_GSK = (items_GK[:, None] != target_GS[:, :, None]) & (items_GK > 0)[:, None]
@@ -220,4 +220,4 @@ def mini_batches(windows: Windows) -> tuple[Tensor, Tensor]:
     real = np.arange(-(-len(order) // size) * size) < len(order)
     place = np.zeros(len(real), dtype=np.int64)
     place[real] = order
-    return torch.from_numpy(place).view(-1, size), torch.from_numpy(real).view(-1, size)
+    return torch.as_tensor(place).view(-1, size), torch.as_tensor(real).view(-1, size)

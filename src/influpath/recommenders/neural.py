@@ -127,7 +127,7 @@ class NeuralRecommender(Recommender):
     def _binary_loss(self, hidden_ND: Tensor, target_N: Tensor, negative_NK: IntArray) -> Tensor:
         """Return the binary cross-entropy of the targets against negatives (0 for none)."""
         # The target stands in the first column, its negatives in the others.
-        items = torch.cat([target_N[:, None], torch.from_numpy(negative_NK)], dim=1)
+        items = torch.cat([target_N[:, None], torch.as_tensor(negative_NK)], dim=1)
         logits = self._logits(hidden_ND[:, None], items)[:, 0]
         return binary_cross_entropy(logits[:, 0], logits[:, 1:], items[:, 1:] > 0)
 

@@ -192,9 +192,9 @@ class PairwiseTask(Task):
             # Drawn in the order of the users, where the binary searches stay in the cache.
             unseen_N = self.negatives.unseen(self.users_N, 1, rng)[:, 0]
             columns = [column[unseen_N > 0] for column in (*columns, unseen_N)]
-        order = torch.from_numpy(rng.permutation(len(columns[0])))
+        order = torch.as_tensor(rng.permutation(len(columns[0])))
         size = self.model.config.batch_size
-        parts = [torch.split(torch.from_numpy(column)[order], size) for column in columns]
+        parts = [torch.split(torch.as_tensor(column)[order], size) for column in columns]
         unseen = parts[3] if sampled else [None] * len(parts[0])
         return [Batch(*fields) for fields in zip(*parts[:3], unseen, strict=True)]
 

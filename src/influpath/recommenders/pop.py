@@ -56,7 +56,7 @@ class POP(Recommender):
         }
 
     def _counted(self, sequences: Sequences) -> Tensor:
-        counts_I = torch.from_numpy(sequences.counts(self.item_count)[1:])
+        counts_I = torch.as_tensor(sequences.counts(self.item_count)[1:])
         return log_softmax((counts_I + self.config.smoothing).double().log())
 
     def log_probs(self, histories: Sequences, users: IntArray | None = None) -> Tensor:

@@ -16,8 +16,8 @@ CHUNK_BYTES = 2 << 20
 
 def mask_seen(scores_RI: Tensor, histories: Sequences) -> Tensor:
     """Set the scores of each row's own items to -inf, in place, and return them."""
-    rows = torch.from_numpy(histories.row_of_value)
-    scores_RI[rows, torch.from_numpy(histories.values) - 1] = -torch.inf
+    rows = torch.as_tensor(histories.row_of_value)
+    scores_RI[rows, torch.as_tensor(histories.values) - 1] = -torch.inf
     return scores_RI
 
 
@@ -35,8 +35,8 @@ def target_ranks(scores_RI: Tensor, histories: Sequences, targets_R: IntArray) -
     Returns:
         int64 [R].
     """
-    targets = torch.from_numpy(np.asarray(targets_R, dtype=np.int64)) - 1
-    places = torch.from_numpy(seen_places(histories, scores_RI.shape[1]))
+    targets = torch.as_tensor(np.asarray(targets_R, dtype=np.int64)) - 1
+    places = torch.as_tensor(seen_places(histories, scores_RI.shape[1]))
     bounds = histories.offsets
     ranks = torch.empty(len(scores_RI), dtype=torch.int64)
     size = max(1, CHUNK_BYTES // (4 * scores_RI.shape[1]))
@@ -49,7 +49,7 @@ def target_ranks(scores_RI: Tensor, histories: Sequences, targets_R: IntArray) -
         seen = places[bounds[rows.start] : bounds[rows.stop]] - start * scores_RI.shape[1]
         better_CI.view(-1).index_fill_(0, seen, 0.0)
         ranks[rows] = better_CI.sum(1).long() + 1
-    result: IntArray = ranks.numpy()
+    result: IntArray = ranks.cpu().numpy()
     return result
 
 

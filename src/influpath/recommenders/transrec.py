@@ -102,4 +102,4 @@ class TransRec(PairwiseRecommender):
         return TransRecNetwork(self.config, len(self.users), self.item_count)
 
     def _query(self, histories: Sequences, users_R: IntArray) -> Tensor:
-        return self.module.query(torch.from_numpy(users_R), torch.from_numpy(histories.last()))
+        return self.module.query(torch.as_tensor(users_R), torch.as_tensor(histories.last()))

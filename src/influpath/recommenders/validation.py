@@ -55,7 +55,7 @@ class Validation:
             histories, targets = self.histories.take(rows), self.targets_R[rows]
             log_probs_CI = model.log_probs(histories, self.users_R[rows])
             ranks.append(target_ranks(log_probs_CI, histories, targets))
-            picked.append(log_probs_CI.gather(1, torch.from_numpy(targets)[:, None] - 1))
+            picked.append(log_probs_CI.gather(1, torch.as_tensor(targets)[:, None] - 1))
         ranks_R = np.concatenate(ranks)
         return {
             "hr@20": float((ranks_R <= 20).mean()),

@@ -43,7 +43,7 @@ def catalogue_loss(
     if sample is None:
         weight_ID, bias_I = output()
         return fused_cross_entropy(hidden_ND, weight_ID, target_N - 1, bias_I)
-    items_K, share_K = map(torch.from_numpy, sample)
+    items_K, share_K = map(torch.as_tensor, sample)
     count = len(items_K)
     weight, bias = output_of(torch.cat([items_K, target_N]))
     own_N, bias_K = (hidden_ND * weight[count:]).sum(1), -share_K.log().to(weight.dtype)

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
+from influpath.training.device import chunk_bytes
+
 CHUNK_BYTES = 2 << 20
 # In bfloat16 a product costs less than what is done once a chunk, so chunks are larger.
 HALF_CHUNK_BYTES = 4 << 20
@@ -118,7 +120,8 @@ class _FusedCrossEntropy(torch.autograd.Function):
 def _exact_chunks(inputs: _Inputs) -> Iterator[_Chunk]:
     """Make the odds in the precision of what comes in."""
     hidden_ND, weight_VD, bias_V, target_N1, own_N1 = inputs
-    size = max(16, CHUNK_BYTES // (len(weight_VD) * weight_VD.element_size()))
+    room = chunk_bytes(weight_VD.device, CHUNK_BYTES)
+    size = max(16, room // (len(weight_VD) * weight_VD.element_size()))
     buffer_CV = weight_VD.new_empty(min(size, len(hidden_ND)), len(weight_VD))
     for rows in _slices(len(hidden_ND), size):
         logits_CV = _logits(hidden_ND[rows], weight_VD, bias_V, buffer_CV)
@@ -156,7 +159,8 @@ def _half_chunks(inputs: _Inputs) -> Iterator[_Chunk]:
     bounded = bool(torch.maximum(largest, picked_N1.abs().amax()) * LOG2_E < SAFE_EXPONENT)
     weight_VD = weight_VD.bfloat16()
     bias_V = None if bias_V is None else (bias_V * LOG2_E).bfloat16()
-    size = max(HALF_CHUNK_ROWS, HALF_CHUNK_BYTES // (2 * len(weight_VD)))
+    room = chunk_bytes(weight_VD.device, HALF_CHUNK_BYTES)
+    size = max(HALF_CHUNK_ROWS, room // (2 * len(weight_VD)))
     buffer_CV = weight_VD.new_empty(min(size, len(hidden_ND)), len(weight_VD))
     for rows in _slices(len(hidden_ND), size):
         hidden_CD, picked_C1 = (hidden_ND[rows] * LOG2_E).bfloat16(), picked_N1[rows]

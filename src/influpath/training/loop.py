@@ -100,7 +100,9 @@ class TrainingHistory:
 def seeded(*numbers: int) -> Iterator[np.random.Generator]:
     """Seed torch from numbers for the block, and leave the caller's generator as it was."""
     sequence = np.random.SeedSequence(numbers)
-    with torch.random.fork_rng(devices=[]):
+    used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    accelerators = range(torch.cuda.device_count()) if used else []
+    with torch.random.fork_rng(devices=accelerators):
         torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
         yield np.random.default_rng(sequence.spawn(1)[0])
 
