@@ -14,6 +14,7 @@ from typing import Any
 
 from influpath.environment import hardware, versions
 from influpath.errors import ResultError
+from influpath.experiments.kept_judges import take_kept
 from influpath.experiments.reproduction.bench import Bench, training_seconds
 from influpath.experiments.reproduction.config import ReproductionConfig
 from influpath.experiments.reproduction.recipe import Recipe
@@ -110,12 +111,18 @@ class Stages:
         )
 
     def train(self, recipes: Sequence[Recipe]) -> None:
-        """Train what the recipes need, several models at a time; those done before are skipped."""
+        """Train what the recipes need, several models at a time; those done before are skipped.
+
+        So are judges that an earlier result with the same evaluators has kept.
+        """
         jobs: dict[Path, TrainingJob] = {}
         for recipe in recipes:
             for bench in self.benches_of(recipe):
                 if not self.made(recipe, bench).exists():
                     jobs |= {job.directory: job for job in recipe.jobs(bench)}
+        if any(not job.done for job in jobs.values()):
+            # Looking for judges needs the data, which is read only where something is missing.
+            take_kept(jobs.values(), self.results, self.benches[0].split.train.fingerprint)
         run_jobs(longest_first(jobs.values()), self.config.workers)
 
     def made(self, recipe: Recipe, bench: Bench) -> Path:
