@@ -13,6 +13,7 @@ from influpath.evaluation import judge_paths
 from influpath.evaluation.metrics import increase_of_interest, log_perplexity
 from influpath.experiments.figure_parts import STYLE
 from influpath.experiments.reproduction.bench import Bench
+from influpath.experiments.reproduction.config import ReproductionConfig
 from influpath.experiments.reproduction.frontier_words import difference_table, findings
 from influpath.experiments.reproduction.recipes.frontier import (
     COSTS,
@@ -54,6 +55,20 @@ def drawn(document: dict[str, Any]) -> Figure:
 def at(mean: float | None, half: float = 0.1, n: int = 11) -> dict[str, Any]:
     ends = [None, None] if mean is None else [mean - half, mean + half]
     return {"mean": mean, "ci95": ends, "n": n}
+
+
+def test_several_tables_of_dials_are_swept_one_after_the_other(bench: Bench) -> None:
+    tables = [{"guidance": [0.0], "floor": [5, 10]}, {"lookahead": [[0, 2], 1.0]}]
+    config = ReproductionConfig.parse(
+        {**bench.config.model_dump(mode="json"), "frontier": {"irn": tables}}, "test"
+    )
+    swept = [p.swept for p in points_of(changed(bench, frontier=config.frontier)) if p.swept]
+    assert swept == [
+        {"guidance": 0.0, "floor": 5},
+        {"guidance": 0.0, "floor": 10},
+        {"lookahead": [0, 2]},
+        {"lookahead": 1.0},
+    ]
 
 
 def test_every_combination_of_dials_is_a_point(bench: Bench) -> None:

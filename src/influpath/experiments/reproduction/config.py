@@ -18,6 +18,9 @@ from influpath.planning.schedule import FloatSchedule, IntSchedule, PositiveIntS
 FEWEST_PAIRS = 30
 CORE = "core"
 
+# Values by dial.
+Sweep = dict[str, tuple[Any, ...]]
+
 
 class Figure7Config(FrozenConfig):
     """The dials of Figure 7, each varied alone, the others as chosen.
@@ -73,7 +76,8 @@ class ReproductionConfig(RunConfig):
         lengths: M of Figure 6.
         figure_7: Dials of Figure 7.
         retrained_w_t: w_t that IRN is trained with anew for Figure 7.
-        frontier: Planner label -> dial -> values; every combination is a point.
+        frontier: Planner label -> dial -> values; every combination is a point.  Several such
+            tables of a planner are swept one after the other.
         search: Table VI.
         ablations: Names of the variants of the ablations.
     """
@@ -85,7 +89,7 @@ class ReproductionConfig(RunConfig):
     lengths: tuple[int, ...] = (1, 5, 10, 20, 30, 40, 50)
     figure_7: Figure7Config = Figure7Config()
     retrained_w_t: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75)
-    frontier: dict[str, dict[str, tuple[Any, ...]]] = Field(default_factory=dict)
+    frontier: dict[str, Sweep | tuple[Sweep, ...]] = Field(default_factory=dict)
     search: SearchConfig = SearchConfig()
     ablations: tuple[str, ...] = ()
 
@@ -107,6 +111,11 @@ class ReproductionConfig(RunConfig):
             known = ", ".join(self.variants) or "none"
             raise ConfigError(f"variant {variant!r}: is not in the configuration; it has {known}.")
         return merged(settings, self.variants[variant])
+
+    def sweeps_of(self, planner: str) -> tuple[Sweep, ...]:
+        """Return the tables of dials that a planner is swept over; one without dials if none."""
+        given = self.frontier.get(planner, {})
+        return (given,) if isinstance(given, dict) else given
 
     def minutes_of(self, group: str) -> str:
         """Return what a group of recipes takes, in words."""

@@ -178,12 +178,12 @@ def swept_planners(config: ReproductionConfig) -> list[str]:
 
 def points_of(bench: Bench) -> list[Point]:
     """Return every combination of every planner's swept dials, the others as they are."""
-    values = bench.config.model_dump(mode="json")["frontier"]
     return [
         Point(label, swept, {**bench.dials_of(label), **swept})
         for label in swept_planners(bench.config)
-        for combination in product(*values.get(label, {}).values())
-        for swept in [dict(zip(values.get(label, {}), combination, strict=True))]
+        for sweep in bench.config.sweeps_of(label)
+        for combination in product(*sweep.values())
+        for swept in [dict(zip(sweep, combination, strict=True))]
     ]
 
 
