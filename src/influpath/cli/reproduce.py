@@ -74,6 +74,8 @@ def reproduce(
         return
     config = config.under(preset or config.data.preset)
     recipes = chosen(only or [], everything)
+    if not only:
+        recipes = [recipe for recipe in recipes if recipe.available(config)]
     config = config.within(budget, {recipe.group for recipe in recipes})
     stages = Stages(
         config, recipes, results, data_dir_of(context, data_dir), runs_dir, seeds, budget

@@ -9,13 +9,16 @@ import numpy as np
 import polars as pl
 import pytest
 
+from influpath.errors import ConfigError
 from influpath.evaluation import next_item_ranks
-from influpath.experiments.reproduction.ablation_results import verdict
+from influpath.experiments.reproduction.ablation_results import merged_ablations, verdict
 from influpath.experiments.reproduction.config import ReproductionConfig, merged
+from influpath.experiments.reproduction.recipes import chosen
 from influpath.experiments.reproduction.recipes.ablations import (
+    ABLATIONS,
     MEASURED,
-    Ablations,
-    dial_changes,
+    DialAblation,
+    TrainingAblation,
     loss_compares,
 )
 from influpath.experiments.reproduction.recipes.figure_7_retrained import (
@@ -31,32 +34,44 @@ from influpath.planning.schedule import float_at_step
 
 from .in_process import train_here, use
 
-ABLATIONS, FIGURE = Ablations(), Figure7Retrained()
+TRAINING = [TrainingAblation(variant) for variant in ("leak", "adjacent", "type-2")]
+PLANNING = [recipe for recipe in ABLATIONS if isinstance(recipe, DialAblation)]
+LEAK, FIGURE = TRAINING[0], Figure7Retrained()
+
+
+def dial_changes(chosen: dict[str, Any], max_length: int) -> dict[str, dict[str, Any]]:
+    """All changes of one dial, of all recipes."""
+    return {
+        name: dials
+        for recipe in PLANNING
+        for name, dials in recipe.dials(chosen, max_length).items()
+    }
 
 
 @pytest.fixture(scope="module")
 def made(
     tmp_path_factory: pytest.TempPathFactory, tiny_config: ReproductionConfig
 ) -> Iterator[Stages]:
-    """Both recipes, with an IRN that has learned enough to head for its objective."""
+    """All of them, with an IRN that has learned enough to head for its objective."""
     values = tiny_config.model_dump(mode="json")
     values["models"]["irn"]["training"] = {"epochs": 4, "learning_rate": 2e-2}
     values["models"]["irn"]["batch_size"] = 32
-    values["ablations"] = ["leak", "adjacent", "type-2"]
     values["retrained_w_t"] = [0.0, 3.0]
     config = ReproductionConfig.parse(values, "tiny")
     folder = tmp_path_factory.mktemp("ablations")
     with pytest.MonkeyPatch.context() as patch:
         use(patch)
-        stages = Stages(config, [ABLATIONS, FIGURE], folder / "results", root=folder / "runs")
+        recipes = [*TRAINING, *PLANNING, FIGURE]
+        stages = Stages(config, recipes, folder / "results", root=folder / "runs")
         stages.make()
         yield stages
 
 
 @pytest.fixture(scope="module")
 def ablations(made: Stages) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(made.path(ABLATIONS).read_text())
-    return found
+    return merged_ablations(
+        [json.loads(made.path(recipe).read_text()) for recipe in (*TRAINING, *PLANNING)]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -191,12 +206,42 @@ def test_separate_guidance_is_another_plan_and_kept_apart(
 
 
 def test_what_the_ablations_depend_on(tiny_config: ReproductionConfig) -> None:
-    settings = ABLATIONS.settings(tiny_config)
+    settings = LEAK.settings(tiny_config)
     variants = {name: dict(v) for name, v in tiny_config.variants.items()}
     for name, changes in (("leak", True), ("type-1", False)):
         changed = {**variants, name: {**variants[name], "dropout": 0.4}}
         other = tiny_config.model_copy(update={"variants": changed})
-        assert (ABLATIONS.settings(other) != settings) is changes
+        assert (LEAK.settings(other) != settings) is changes
+    assert LEAK.available(tiny_config)
+    without = tiny_config.model_copy(update={"variants": {}})
+    assert not LEAK.available(without)
+    with pytest.raises(ConfigError, match="variant 'leak'"):
+        LEAK.settings(without)
+
+
+def test_each_has_a_name_and_a_budget_of_its_own() -> None:
+    assert len({recipe.name for recipe in ABLATIONS}) == len(ABLATIONS) == 10
+    assert all(recipe.group == recipe.name for recipe in ABLATIONS)
+    assert chosen(["ablation-leak"]) == [ABLATIONS[0]]
+    assert chosen(["ablations"]) == list(ABLATIONS)
+
+
+def test_they_share_a_figure(made: Stages) -> None:
+    assert made.figure(LEAK, ".svg").name == "ablations.svg"
+    assert made.figure(LEAK, ".svg").is_file()
+    assert not made.path(LEAK, ".svg").exists()
+
+
+def test_what_was_made_with_other_settings_stands_apart(ablations: dict[str, Any]) -> None:
+    result = ablations["result"]
+    rows = {
+        name: {**result, "training": {name: found}, "planning": {}}
+        for name, found in result["training"].items()
+    }
+    rows["leak"] = {**rows["leak"], "pairs": 7}
+    merged = merged_ablations([{**ablations, "result": row} for row in rows.values()])
+    assert list(merged["result"]["training"]) == ["adjacent", "type-2"]
+    assert merged["result"]["pairs"] == result["pairs"]
 
 
 def at(mean: float, half: float) -> dict[str, Any]:
@@ -215,7 +260,7 @@ def test_a_verdict_is_given_only_where_the_interval_excludes_0() -> None:
 
 
 def test_words_of_the_ablations(ablations: dict[str, Any]) -> None:
-    words = ABLATIONS.words(ablations)
+    words = LEAK.words(ablations)
     assert "no empty slots before the objective" in words
     assert "| leak (leak True) |" in words
     result = ablations["result"]
@@ -231,21 +276,21 @@ def test_words_of_the_ablations(ablations: dict[str, Any]) -> None:
 def test_words_and_figure_without_variants(ablations: dict[str, Any]) -> None:
     alone = deepcopy(ablations)
     alone["result"]["training"] = {}
-    words = ABLATIONS.words(alone)
+    words = LEAK.words(alone)
     assert "neutral dials:" not in words
-    assert len(ABLATIONS.draw(alone).axes) == 3
+    assert len(LEAK.draw(alone).axes) == 3
     # A variant that has no name of its own is called by its settings.
     other = deepcopy(ablations)
     other["result"]["training"]["wide"] = {
         **other["result"]["training"]["leak"],
         "changes": {"embedding_size": 64},
     }
-    assert "| embedding_size 64 |" in ABLATIONS.words(other)
+    assert "| embedding_size 64 |" in LEAK.words(other)
 
 
 def test_the_figure_draws_every_row(ablations: dict[str, Any]) -> None:
     result = ablations["result"]
-    panels = ABLATIONS.draw(ablations).axes
+    panels = LEAK.draw(ablations).axes
     rows = 2 * len(result["training"]) + len(result["planning"])
     for axes, metric in zip(panels, ("ioi", "accepted_sr@20", "log_ppl"), strict=True):
         points = [line for line in axes.get_lines() if line.get_marker() in ("o", "s", "D")]

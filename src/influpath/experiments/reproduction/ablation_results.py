@@ -1,6 +1,6 @@
 """The ablations in a figure and in words, from their result document alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -29,6 +29,8 @@ DRAWN = {
     "accepted_sr@20": "accepted SR@20 (share of paths)",
     "log_ppl": "log(PPL) (nats, left of 0 is smoother)",
 }
+# What rows that are compared have in common.
+SAME = ("judge", "pairs", "dials", "irn")
 WORTH = ("ioi", "accepted_sr@20", "log_ppl", "sr", "ior", "worst_step")
 LOOKS = {
     ("training", "chosen"): Look(BLUE, "o", "-"),
@@ -40,6 +42,28 @@ LEGEND = {
     ("training", "neutral"): "training changed, neutral dials",
     ("planning", "chosen"): "one dial changed",
 }
+
+
+def merged_ablations(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return one document with the rows of all that were made with the same IRN and dials.
+
+    What was made with other settings, within a budget say, cannot stand beside them: the largest
+    number of documents that go together is taken.
+    """
+    alike: list[list[Mapping[str, Any]]] = []
+    for document in documents:
+        for others in alike:
+            if all(document["result"][key] == others[0]["result"][key] for key in SAME):
+                others.append(document)
+                break
+        else:
+            alike.append([document])
+    most = max(alike, key=len)
+    whole = {**most[0]["result"], "training": {}, "planning": {}}
+    for document in most:
+        for group in ("training", "planning"):
+            whole[group] |= document["result"][group]
+    return {**most[0], "result": whole}
 
 
 def rows_of(result: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:

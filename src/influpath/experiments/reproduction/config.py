@@ -79,7 +79,6 @@ class ReproductionConfig(RunConfig):
         frontier: Planner label -> dial -> values; every combination is a point.  Several such
             tables of a planner are swept one after the other.
         search: Table VI.
-        ablations: Names of the variants of the ablations.
     """
 
     minutes: dict[str, float] = Field(default_factory=dict)
@@ -91,7 +90,6 @@ class ReproductionConfig(RunConfig):
     retrained_w_t: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75)
     frontier: dict[str, Sweep | tuple[Sweep, ...]] = Field(default_factory=dict)
     search: SearchConfig = SearchConfig()
-    ablations: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _variants_fit(self) -> Self:
@@ -175,9 +173,6 @@ def check_settings_of_variants(config: ReproductionConfig) -> None:
     """
     for name in config.variants:
         check_settings({"irn": config.settings_of(name)})
-    missing = sorted(set(config.ablations) - set(config.variants))
-    if missing:
-        raise ValueError(f"ablations: {missing[0]} is no variant")
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import base64
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ class Made:
     @property
     def figure(self) -> Path | None:
         """The figure as SVG, if there is one."""
-        path = self.path.with_suffix(".svg")
+        path = self.path.with_name(f"{self.recipe.figure_name}.svg")
         return path if path.is_file() else None
 
     @property
@@ -71,6 +71,17 @@ def made_in(folder: Path) -> list[Made]:
                 )
             found.append(Made(recipe, document, path))
     return found
+
+
+def sections_of(made: Sequence[Made]) -> list[Made]:
+    """Return what has a section each: results that share one become one."""
+    shared: dict[str, list[Made]] = {}
+    for one in made:
+        shared.setdefault(one.recipe.figure_name, []).append(one)
+    return [
+        Made(own[0].recipe, own[0].recipe.merged([one.document for one in own]), own[0].path)
+        for own in shared.values()
+    ]
 
 
 def folders_in(results: Path) -> list[Path]:
@@ -109,10 +120,11 @@ def page_text(results: Path, base: Path) -> str:
         *headlines(sets),
         *cannot_agree(),
     ]
-    for recipe in RECIPES:
-        own = [one for group in sets for one in group if one.recipe is recipe]
+    shown = [one for group in sets for one in sections_of(group)]
+    for name in dict.fromkeys(recipe.figure_name for recipe in RECIPES):
+        own = [one for one in shown if one.recipe.figure_name == name]
         if own:
-            parts += [f"## {recipe.title}"]
+            parts += [f"## {own[0].recipe.heading}"]
         for one in own:
             parts += [f"### {one.where}", *section(one, base)]
     if sets:
@@ -162,7 +174,7 @@ def section(made: Made, base: Path) -> Iterator[str]:
     yield made.recipe.words(document)
     if made.figure is not None:
         link = Path(os.path.relpath(made.figure, base)).as_posix()
-        yield f"![{made.recipe.title}, {made.where.replace('`', '')}]({link})"
+        yield f"![{made.recipe.heading}, {made.where.replace('`', '')}]({link})"
     note = made_with(document)
     if note:
         yield note
@@ -228,13 +240,13 @@ def write_report(folder: Path) -> Path:
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     sections = [
         {
-            "title": one.recipe.title,
-            "name": one.recipe.name,
+            "title": one.recipe.heading,
+            "name": one.recipe.figure_name,
             "body": Markup(markdown.render(one.recipe.words(one.document))),
             "figure": None if one.figure is None else data_address(one.figure),
             "note": Markup(markdown.render(made_with(one.document))),
         }
-        for one in made
+        for one in sections_of(made)
     ]
     page = environment.get_template("reproduction.html.j2").render(
         where=made[0].where.replace("`", "") if made else folder.name,

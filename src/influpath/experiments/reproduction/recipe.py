@@ -21,6 +21,7 @@ class Recipe(ABC):
             when asked for.
         version: Raised when what is computed changes, which makes earlier results stale.
         seeded: Whether its result depends on the models' seeds.
+        part_of: Name of the section and figure that it shares with others; "" has its own.
     """
 
     name: ClassVar[str]
@@ -28,10 +29,25 @@ class Recipe(ABC):
     group: ClassVar[str] = CORE
     version: ClassVar[int] = 1
     seeded: ClassVar[bool] = True
+    part_of: ClassVar[str] = ""
+
+    @property
+    def figure_name(self) -> str:
+        """Name of the files of its figure."""
+        return self.part_of or self.name
+
+    @property
+    def heading(self) -> str:
+        """Title of the section that it stands in."""
+        return self.title
 
     @abstractmethod
     def settings(self, config: ReproductionConfig) -> dict[str, Any]:
         """Return all of the configuration that the result depends on."""
+
+    def available(self, config: ReproductionConfig) -> bool:
+        """Return whether the configuration has what the recipe is about."""
+        return True
 
     def jobs(self, bench: Bench) -> list[TrainingJob]:
         """Return the models it needs; by default none."""
@@ -48,6 +64,10 @@ class Recipe(ABC):
     def headline(self, document: Mapping[str, Any]) -> str:
         """Return the sentences that belong at the top of the page, as Markdown; by default none."""
         return ""
+
+    def merged(self, documents: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Return the document of a section from those of its parts; there is one where alone."""
+        return documents[0]
 
     @abstractmethod
     def words(self, document: Mapping[str, Any]) -> str:

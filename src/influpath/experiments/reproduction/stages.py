@@ -18,6 +18,7 @@ from influpath.experiments.kept_judges import take_kept
 from influpath.experiments.reproduction.bench import Bench, training_seconds
 from influpath.experiments.reproduction.config import ReproductionConfig
 from influpath.experiments.reproduction.recipe import Recipe
+from influpath.experiments.reproduction.recipes import sharing
 from influpath.experiments.reproduction.spread import spread
 from influpath.experiments.saved_figures import save_figures
 from influpath.experiments.training_jobs import TrainingJob, longest_first, run_jobs
@@ -71,7 +72,7 @@ class Stages:
         for recipe in self.recipes:
             if recipe not in missing:
                 logger.info("%s: there already", recipe.name)
-                if not self.path(recipe, ".png").is_file():
+                if not self.figure(recipe, ".png").is_file():
                     self.draw(recipe, read_json(self.path(recipe), ResultError))
         self.train(missing)
         for number, recipe in enumerate(missing, start=1):
@@ -86,6 +87,10 @@ class Stages:
     def path(self, recipe: Recipe, suffix: str = ".json") -> Path:
         """Return a recipe's file."""
         return self.folder / f"{recipe.name}{suffix}"
+
+    def figure(self, recipe: Recipe, suffix: str) -> Path:
+        """Return a file of a recipe's figure."""
+        return self.folder / f"{recipe.figure_name}{suffix}"
 
     def benches_of(self, recipe: Recipe) -> list[Bench]:
         """Return the benches of the seeds a recipe is made with."""
@@ -175,6 +180,12 @@ class Stages:
         return {"result": result, "seconds": seconds}
 
     def draw(self, recipe: Recipe, document: Mapping[str, Any]) -> None:
-        """Write the recipe's figure as PNG and SVG, if it has one."""
-        paths = self.path(recipe, ".svg"), self.path(recipe, ".png")
-        save_figures(lambda: recipe.draw(document), recipe.name, *paths)
+        """Write the recipe's figure as PNG and SVG, if it has one; others may share it."""
+        documents = [
+            document if part is recipe else read_json(self.path(part), ResultError)
+            for part in sharing(recipe)
+            if part is recipe or self.path(part).is_file()
+        ]
+        whole = recipe.merged(documents)
+        paths = self.figure(recipe, ".svg"), self.figure(recipe, ".png")
+        save_figures(lambda: recipe.draw(whole), recipe.figure_name, *paths)

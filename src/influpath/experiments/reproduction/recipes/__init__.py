@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from influpath.errors import ConfigError
 from influpath.experiments.reproduction.config import CORE
 from influpath.experiments.reproduction.recipe import Recipe
-from influpath.experiments.reproduction.recipes.ablations import Ablations
+from influpath.experiments.reproduction.recipes.ablations import ABLATIONS
 from influpath.experiments.reproduction.recipes.figure_6 import Figure6
 from influpath.experiments.reproduction.recipes.figure_7 import Figure7
 from influpath.experiments.reproduction.recipes.figure_7_retrained import Figure7Retrained
@@ -36,22 +36,30 @@ RECIPES: tuple[Recipe, ...] = (
     FrontierRecipe(),
     Table6(),
     Figure7Retrained(),
-    Ablations(),
+    *ABLATIONS,
 )
+
+
+def sharing(recipe: Recipe) -> list[Recipe]:
+    """Return the recipes that share a section and a figure, the given one among them."""
+    named = {one.name: one for one in RECIPES if one.figure_name == recipe.figure_name}
+    return list((named | {recipe.name: recipe}).values())
 
 
 def chosen(only: Sequence[str], everything: bool = False) -> list[Recipe]:
     """Return the recipes to make: all of the core, those named, or everything.
 
+    The name of a section that several share stands for all of them.
+
     Raises:
         ConfigError: A name is unknown.
     """
-    known = {recipe.name: recipe for recipe in RECIPES}
+    known = dict.fromkeys(name for recipe in RECIPES for name in (recipe.name, recipe.figure_name))
     for name in only:
         if name not in known:
             raise ConfigError(
                 f"--only {name}: there is no such recipe; there are {', '.join(known)}."
             )
     if only:
-        return [recipe for recipe in RECIPES if recipe.name in only]
+        return [recipe for recipe in RECIPES if {recipe.name, recipe.figure_name} & set(only)]
     return [recipe for recipe in RECIPES if everything or recipe.group == CORE]

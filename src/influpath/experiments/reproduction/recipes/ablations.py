@@ -1,6 +1,10 @@
-"""What each choice in IRN and its dials is worth: one of them changed at a time."""
+"""What each choice in IRN and its dials is worth: one of them changed at a time.
 
-from collections.abc import Mapping
+Every choice is a recipe of its own, made when asked for; what is there shares a section and a
+figure, ``ablations``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +14,12 @@ from influpath.evaluation import METRICS, bootstrap_means, next_item_ranks, next
 from influpath.evaluation.intervals import paired_difference
 from influpath.evaluation.judging import FloatArray, Judgement
 from influpath.experiments.dial_choice import VANILLA
-from influpath.experiments.reproduction.ablation_results import ablation_words, draw_ablations
+from influpath.experiments.reproduction.ablation_results import (
+    WORDS,
+    ablation_words,
+    draw_ablations,
+    merged_ablations,
+)
 from influpath.experiments.reproduction.bench import Bench
 from influpath.experiments.reproduction.config import ReproductionConfig
 from influpath.experiments.reproduction.recipe import Recipe, path_settings, planner_jobs
@@ -30,79 +39,180 @@ W_T = (0.0, 0.5, 2.0)
 # what of them counts, and whether the network sees what it is to predict.
 LOSS_FIELDS = ("l_max", "l_min", "seed", "objective_in_loss", "leak")
 
+Dials = dict[str, Any]
 
-class Ablations(Recipe):
-    """IRN as it is minus IRN with one choice changed, paired by user.
 
-    Choices of training are changed in variants of IRN, each trained anew and planned both at
-    neutral dials and at those chosen for IRN itself.  Choices of planning need no training.
-    """
+class Ablation(Recipe):
+    """IRN as it is minus IRN with one choice changed, paired by user."""
 
-    name: ClassVar[str] = "ablations"
-    title: ClassVar[str] = "Ablations: what each choice is worth"
-    group: ClassVar[str] = "ablations"
+    part_of: ClassVar[str] = "ablations"
 
-    def settings(self, config: ReproductionConfig) -> dict[str, Any]:
-        """See ``Recipe.settings``."""
-        variants = {name: config.settings_of(name) for name in config.ablations}
-        return {**path_settings(config, "irn"), "variants": variants}
-
-    def jobs(self, bench: Bench) -> list[TrainingJob]:
-        """See ``Recipe.jobs``."""
-        variants = [bench.variant(name).job("model", "irn") for name in bench.config.ablations]
-        return [*planner_jobs(bench, ("irn",)), *variants]
+    @property
+    def heading(self) -> str:
+        """See ``Recipe.heading``."""
+        return "Ablations: what each choice is worth"
 
     def compute(self, bench: Bench) -> dict[str, Any]:
-        """Plan and judge IRN, every variant, and every changed dial."""
+        """Plan and judge IRN, and IRN with the choice changed."""
         chosen = {**NEUTRAL, **bench.dials_of("irn")}
         dials = {"chosen": chosen, "neutral": dict(NEUTRAL)}
         own = {setting: judged(bench, values) for setting, values in dials.items()}
-        hits = hidden_hits(bench)
-        training = {}
-        for name in bench.config.ablations:
-            variant = bench.variant(name)
-            at = {setting: judged(variant, values) for setting, values in dials.items()}
-            training[name] = {
-                "changes": bench.config.variants[name],
-                "rows": {setting: row(found, bench) for setting, found in at.items()},
-                "worth": {
-                    setting: worth(own[setting], found, bench) for setting, found in at.items()
-                },
-                "next_item": next_item(hidden_hits(variant), bench, hits),
-                "training": about_model(variant.models["irn"].history),
-                "loss_compares": loss_compares(bench, variant),
-            }
-        changed = {}
-        for name, values in dial_changes(chosen, bench.config.max_length).items():
-            found = judged(bench, values)
-            changed[name] = {
-                "dials": values,
-                "rows": {"chosen": row(found, bench)},
-                "worth": {"chosen": worth(own["chosen"], found, bench)},
-            }
         return {
             "judge": bench.judge.name,
             "pairs": bench.report_pairs.height,
             "dials": dials,
             "irn": {
                 "rows": {setting: row(found, bench) for setting, found in own.items()},
-                "next_item": next_item(hits, bench),
+                "next_item": next_item(hidden_hits(bench), bench),
                 "training": about_model(bench.models["irn"].history),
             },
-            "training": training,
-            "planning": changed,
+            "training": {},
+            "planning": {},
+            **self.changed(bench, dials, own),
         }
+
+    def changed(
+        self, bench: Bench, dials: Mapping[str, Dials], own: Mapping[str, Judgement]
+    ) -> dict[str, Any]:
+        """Return what the changes come to, under "training" or "planning"."""
+        raise NotImplementedError
 
     def draw(self, document: Mapping[str, Any]) -> Figure:
         """Draw what each choice is worth with its interval."""
         return draw_ablations(document)
+
+    def merged(self, documents: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """See ``Recipe.merged``."""
+        return merged_ablations(documents)
 
     def words(self, document: Mapping[str, Any]) -> str:
         """Return what each choice is worth, and what it does to the network."""
         return ablation_words(document)
 
 
-def judged(bench: Bench, dials: dict[str, Any]) -> Judgement:
+class TrainingAblation(Ablation):
+    """A choice of training, changed in a variant of IRN.
+
+    The variant is trained anew, and planned both at neutral dials and at those chosen for IRN.
+
+    Args:
+        variant: Its name.
+    """
+
+    def __init__(self, variant: str) -> None:
+        self.variant = variant
+        self.name = self.group = f"ablation-{variant}"  # type: ignore[misc]
+        self.title = f"Ablation: {WORDS[variant]}"  # type: ignore[misc]
+
+    def settings(self, config: ReproductionConfig) -> dict[str, Any]:
+        """See ``Recipe.settings``."""
+        return {**path_settings(config, "irn"), "variant": config.settings_of(self.variant)}
+
+    def available(self, config: ReproductionConfig) -> bool:
+        """See ``Recipe.available``."""
+        return self.variant in config.variants
+
+    def jobs(self, bench: Bench) -> list[TrainingJob]:
+        """See ``Recipe.jobs``."""
+        variant = bench.variant(self.variant).job("model", "irn")
+        return [*planner_jobs(bench, ("irn",)), variant]
+
+    def changed(
+        self, bench: Bench, dials: Mapping[str, Dials], own: Mapping[str, Judgement]
+    ) -> dict[str, Any]:
+        """See ``Ablation.changed``."""
+        variant = bench.variant(self.variant)
+        at = {setting: judged(variant, values) for setting, values in dials.items()}
+        found = {
+            "changes": bench.config.variants[self.variant],
+            "rows": {setting: row(judgement, bench) for setting, judgement in at.items()},
+            "worth": {
+                setting: worth(own[setting], judgement, bench) for setting, judgement in at.items()
+            },
+            "next_item": next_item(hidden_hits(variant), bench, hidden_hits(bench)),
+            "training": about_model(variant.models["irn"].history),
+            "loss_compares": loss_compares(bench, variant),
+        }
+        return {"training": {self.variant: found}}
+
+
+class DialAblation(Ablation):
+    """A choice of planning: one dial changed, which needs no training.
+
+    Args:
+        dial: Its name.
+        changes: Takes the chosen dials and M; returns other values of the dial, by what they are.
+    """
+
+    def __init__(self, dial: str, changes: Callable[[Dials, int], Mapping[str, Dials]]) -> None:
+        self.changes = changes
+        self.name = self.group = f"ablation-{dial}"  # type: ignore[misc]
+        self.title = f"Ablation: {dial.replace('_', ' ')}"  # type: ignore[misc]
+
+    def settings(self, config: ReproductionConfig) -> dict[str, Any]:
+        """See ``Recipe.settings``."""
+        return path_settings(config, "irn")
+
+    def jobs(self, bench: Bench) -> list[TrainingJob]:
+        """See ``Recipe.jobs``."""
+        return planner_jobs(bench, ("irn",))
+
+    def changed(
+        self, bench: Bench, dials: Mapping[str, Dials], own: Mapping[str, Judgement]
+    ) -> dict[str, Any]:
+        """See ``Ablation.changed``."""
+        found = {}
+        for name, values in self.dials(dials["chosen"], bench.config.max_length).items():
+            judgement = judged(bench, values)
+            found[name] = {
+                "dials": values,
+                "rows": {"chosen": row(judgement, bench)},
+                "worth": {"chosen": worth(own["chosen"], judgement, bench)},
+            }
+        return {"planning": found}
+
+    def dials(self, chosen: Mapping[str, Any], max_length: int) -> dict[str, Dials]:
+        """Return all dials with this one changed; those equal to the chosen are left out."""
+        same = IRNDials.parse(dict(chosen), "dials of irn")
+        changed = {
+            name: {**chosen, **change}
+            for name, change in self.changes(dict(chosen), max_length).items()
+        }
+        return {
+            name: values for name, values in changed.items() if IRNDials.parse(values, name) != same
+        }
+
+
+def guidance_changes(chosen: Dials, max_length: int) -> dict[str, Dials]:
+    """Return guidance against another recommender, none, and spread otherwise over the path."""
+    guidance = IRNDials.parse(chosen, "dials of irn").guidance
+    steps = [float_at_step(guidance, k, max_length) for k in range(1, max_length + 1)]
+    mean = sum(steps) / len(steps)
+    low = 1.0 if mean > 1 else 0.0
+    # The same guidance on average.
+    other: Any = mean if max(steps) > min(steps) else f"{low:g}..{2 * mean - low:g}"
+    shape = "constant" if max(steps) > min(steps) else "rising"
+    return {
+        f"guidance against {SEPARATE}, not itself": {"guidance_model": SEPARATE},
+        "guidance 1 (none)": {"guidance": 1.0},
+        f"{shape} guidance {schedule_text(other)}": {"guidance": other},
+    }
+
+
+ABLATIONS: tuple[Ablation, ...] = (
+    *(
+        TrainingAblation(variant)
+        for variant in ("leak", "adjacent", "untied", "random-start", "objective-not-in-loss")
+    ),
+    DialAblation("guidance", guidance_changes),
+    DialAblation("pace", lambda chosen, m: {"pace 1": {"pace": 1}}),
+    DialAblation("floor", lambda chosen, m: {"no floor": {"floor": 0}}),
+    DialAblation("lookahead", lambda chosen, m: {"no look-ahead": {"lookahead": 0.0}}),
+    DialAblation("w_t", lambda chosen, m: {f"w_t {w_t:g}": {"w_t": w_t} for w_t in W_T}),
+)
+
+
+def judged(bench: Bench, dials: Dials) -> Judgement:
     """Plan for the report pairs and let the headline judge read."""
     return bench.judged("irn", bench.report_pairs, dials, bench.judge)
 
@@ -155,29 +265,3 @@ def loss_compares(bench: Bench, variant: Bench) -> bool:
         IRNConfig.parse(each.config.models["irn"], "irn").model_dump() for each in (bench, variant)
     )
     return all(a[field] == b[field] for field in LOSS_FIELDS)
-
-
-def dial_changes(chosen: Mapping[str, Any], max_length: int) -> dict[str, dict[str, Any]]:
-    """Return dials with one changed each, by what they are; those equal to the chosen left out."""
-    guidance = IRNDials.parse(dict(chosen), "dials of irn").guidance
-    steps = [float_at_step(guidance, k, max_length) for k in range(1, max_length + 1)]
-    mean = sum(steps) / len(steps)
-    low = 1.0 if mean > 1 else 0.0
-    # The same guidance on average, spread otherwise over the path.
-    other: Any = mean if max(steps) > min(steps) else f"{low:g}..{2 * mean - low:g}"
-    shape = "constant" if max(steps) > min(steps) else "rising"
-    changes: dict[str, dict[str, Any]] = {
-        f"guidance against {SEPARATE}, not itself": {"guidance_model": SEPARATE},
-        "guidance 1 (none)": {"guidance": 1.0},
-        f"{shape} guidance {schedule_text(other)}": {"guidance": other},
-        "pace 1": {"pace": 1},
-        "no floor": {"floor": 0},
-        **{f"w_t {w_t:g}": {"w_t": w_t} for w_t in W_T},
-    }
-    same = IRNDials.parse(dict(chosen), "dials of irn")
-    found = {}
-    for name, change in changes.items():
-        dials = {**chosen, **change}
-        if IRNDials.parse(dials, name) != same:
-            found[name] = dials
-    return found
