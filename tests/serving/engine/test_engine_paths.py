@@ -142,7 +142,16 @@ def test_what_was_answered_is_judged_as_it_was_before(engine: LocalEngine) -> No
         assert step.objective_probability == pytest.approx(same.objective_probability, abs=1e-6)
     # The third was judged after the first alone, for the second was not taken.
     assert before[2].objective_probability == before[1].objective_probability
-    assert engine.path(replace(ask, minimum=1.0, moments=moments)).before == before[:2]
+    # Read with fewer others beside them, they are what they were but for rounding.
+    fewer = engine.path(replace(ask, minimum=1.0, moments=moments)).before
+    assert len(fewer) == 2
+    for step, same in zip(fewer, before, strict=False):
+        assert step.acceptance == pytest.approx(same.acceptance, abs=1e-6)
+        likely = step.objective_probability
+        assert likely == pytest.approx(same.objective_probability, abs=1e-6)
+        assert replace(step, acceptance=same.acceptance, objective_probability=likely) == replace(
+            same, objective_probability=likely
+        )
     assert whole.before == ()
 
 
