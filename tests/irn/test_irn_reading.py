@@ -11,8 +11,8 @@ from irn_networks import random_irn
 from torch import Tensor
 
 from influpath.data.sequences import Sequences
-from influpath.irn import reading
-from influpath.irn.cached_attention import KeyValueCache
+from influpath.irn import cached_attention, reading
+from influpath.irn.cached_attention import OWN, StateCache
 from influpath.irn.model import IRN
 from influpath.irn.reading import advance, peek, read_windows
 from influpath.irn.window import plan_window
@@ -50,10 +50,20 @@ def assert_close(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-5)
 
 
-@settings(deadline=None, max_examples=80)
+@pytest.mark.parametrize("staying", [0.0, cached_attention.STAYING])
+@settings(deadline=None, max_examples=60)
 @given(data=st.data())
-def test_reading_on_equals_the_whole_network(data: st.DataObject) -> None:
-    """The windows first, then items one by one, rows dropping out meanwhile."""
+def test_reading_on_equals_the_whole_network(staying: float, data: st.DataObject) -> None:
+    """The windows first, then items one by one, rows dropping out meanwhile.
+
+    Whether those that stay are moved or not.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cached_attention, "STAYING", staying)
+        compare_reading_on(data)
+
+
+def compare_reading_on(data: st.DataObject) -> None:
     config = data.draw(st.sampled_from(CONFIGS))
     model = random_irn(seed=data.draw(st.integers(0, 2)), **config)
     module, l_max = model.module, model.config.l_max
@@ -67,11 +77,10 @@ def test_reading_on_equals_the_whole_network(data: st.DataObject) -> None:
     r_B = torch.rand(len(rows), generator=generator) * 2
     w_t_BL = torch.rand(len(rows), l_max, generator=generator) * 3
     shown = None if objectives is None else torch.tensor(objectives)
-    cache = KeyValueCache.blank(model.config, len(rows)) if data.draw(st.booleans()) else None
+    cache = StateCache.blank(model.config, len(rows)) if data.draw(st.booleans()) else None
     if cache is not None and data.draw(st.booleans()):
         # What stands in it from before does not matter.
-        cache.keys_XBHEL.fill_(3.0)
-        cache.values_XBHFL[..., :-1, :].fill_(-2.0)
+        cache.states_XBLF[..., OWN].fill_(3.0)
     with torch.no_grad():
         found = read_windows(module, known, shown, slots, r_B, w_t_BL, cache)
     assert_close(found, forward(model, known, objectives, slots, r_B, w_t_BL))
@@ -102,17 +111,16 @@ def test_peeking_equals_reading_each_candidate(slots: int, size: int) -> None:
     module, l_max = model.module, model.config.l_max
     histories = Sequences.from_rows([[1, 2, 3], [], [4], list(range(5, 18))])
     r_B, w_t_BL = torch.ones(4), torch.ones(4, l_max)
-    cache = KeyValueCache.blank(model.config, 4)
+    cache = StateCache.blank(model.config, 4)
     candidates_BK = torch.tensor([[7, 8, 9, 20], [1, 2, 3, 4], [1, 2, 29, 30], [3, 2, 1, 9]])
     position = l_max - 2 - slots
     with torch.no_grad():
         read_windows(module, histories, None, slots, r_B, w_t_BL, cache)
-        before = cache.keys_XBHEL.clone(), cache.values_XBHFL.clone()
+        before = cache.states_XBLF.clone()
         found_BKD = peek(module, candidates_BK, position + 1, cache)
         again_BKD = peek(module, candidates_BK, position + 1, cache)
     assert torch.equal(found_BKD, again_BKD)
-    assert torch.equal(cache.keys_XBHEL, before[0])
-    assert torch.equal(cache.values_XBHFL, before[1])
+    assert torch.equal(cache.states_XBLF, before)
     for place in range(candidates_BK.shape[1]):
         longer = histories.extend(Sequences.from_rows(candidates_BK[:, place : place + 1].tolist()))
         assert_close(found_BKD[:, place], forward(model, longer, None, slots - 1, r_B, w_t_BL))
@@ -136,7 +144,7 @@ def test_logits_beyond_what_powers_can_hold(factor: float, embedding_size: int) 
     known = Sequences.from_rows([[1, 2, 3, 4], [7], [9, 8, 7, 6, 5, 4]])
     r_B, w_t_BL = torch.ones(3), torch.full((3, sharp.config.l_max), 1.5)
     objectives = [20, 0, 22]
-    cache = KeyValueCache.blank(sharp.config, 3)
+    cache = StateCache.blank(sharp.config, 3)
     with torch.no_grad():
         found = read_windows(module, known, torch.tensor(objectives), 3, r_B, w_t_BL, cache)
         torch.testing.assert_close(

@@ -1,8 +1,9 @@
-"""Attention over keys and values that are kept, for planning with IRN.
+"""Attention when planning with IRN: over windows, and over what is kept of earlier positions.
 
-Shape suffixes: B rows, X layers, H heads, Q queries, K candidates, L columns, E width of a head,
-F the same and one for a row of ones, N rows times heads.  The item at position p of the window
-stands in column p + 1, and the objective, if it is shown, before the first item of any row.
+Shape suffixes: B rows, X layers, H heads, Q queries, L columns, D width, E width of a head, F
+features of a kept state (D + 2), V features of a value and a one, N rows times heads.  The item at
+position p of the window stands in column p + 1, and the objective, if it is shown, before the first
+item of any row.
 """
 
 import math
@@ -14,150 +15,181 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from influpath.irn.config import IRNConfig
-from influpath.recommenders.blocks import Attention
+from influpath.irn.folded import MASK, ONE, FoldedBlock
 
-# Heads below this width: for a single query, sums are faster than products in batches.
-NARROW = 12
 # Sums of exponentials between these are exact enough without moving the logits first.
 SMALLEST, LARGEST = 2.0**-60, 2.0**100
+# What the mask adds to logits of what is not seen: a number, since it is multiplied by zeros.
+UNSEEN = -1e30
+# With a smaller share of its rows than this, a cache moves those that stay.
+STAYING = 7 / 8
+# The features of a kept state that are its own.
+OWN = slice(None, -2)
 
 
 @dataclass(eq=False)
-class KeyValueCache:
-    """Keys and values of every layer, and which of them may be attended to.
+class StateCache:
+    """What attention reads of earlier positions: the normalised states that enter every layer.
 
     Attributes:
-        keys_XBHEL: Keys.
-        values_XBHFL: Values, and below them a row of ones.
-        known_BL: Columns that hold an item, or the objective where it is shown.
+        states_XBLF: States, a one, and what the mask adds to a query's logit, to the base of two.
         first: The first column in use: the objective's, or where it is hidden the first item's.
         shown: Whether the objective stands there.
+        places_B: Where each row stands; None where all stand in their order.  To move those that
+            stay takes longer than to carry a few along that do not.
     """
 
-    keys_XBHEL: Tensor
-    values_XBHFL: Tensor
-    known_BL: Tensor
+    states_XBLF: Tensor
     first: int
     shown: bool
+    places_B: Tensor | None = None
 
     @classmethod
     def blank(cls, config: IRNConfig, rows: int) -> Self:
         """Return a cache for rows that have read nothing."""
-        size = config.embedding_size // config.heads
-        # Zeros, since what is not known weighs nothing but must be a number.
-        keys_XBHEL = torch.zeros(config.layers, rows, config.heads, size, config.l_max)
-        values_XBHFL = F.pad(keys_XBHEL, (0, 0, 0, 1), value=1.0)
-        known_BL = torch.zeros(rows, config.l_max, dtype=torch.bool)
-        return cls(keys_XBHEL, values_XBHFL, known_BL, 0, False)
+        # Zeros, since what is not seen weighs nothing but must be a number.
+        states_XBLF = torch.zeros(config.layers, rows, config.l_max, config.embedding_size + 2)
+        states_XBLF[..., ONE] = 1.0
+        return cls(states_XBLF, 0, False)
 
     def __len__(self) -> int:
-        return len(self.known_BL)
+        return self.states_XBLF.shape[1] if self.places_B is None else len(self.places_B)
 
-    def part(self, rows: slice) -> "KeyValueCache":
+    def part(self, rows: slice) -> "StateCache":
         """Return some rows, without copying them."""
-        keys_XBHEL, values_XBHFL = self.keys_XBHEL[:, rows], self.values_XBHFL[:, rows]
-        return KeyValueCache(keys_XBHEL, values_XBHFL, self.known_BL[rows], self.first, self.shown)
+        self.settle()
+        return StateCache(self.states_XBLF[:, rows], self.first, self.shown)
 
     def keep(self, rows: Tensor) -> None:
         """Keep some rows of the batch, in the given order."""
-        self.keys_XBHEL = self.keys_XBHEL[:, rows]
-        self.values_XBHFL = self.values_XBHFL[:, rows]
-        self.known_BL = self.known_BL[rows]
+        self.places_B = rows if self.places_B is None else self.places_B[rows]
+        if len(rows) < STAYING * self.states_XBLF.shape[1]:
+            self.settle()
 
-    def put(self, rows: Tensor, other: "KeyValueCache") -> None:
+    def settle(self) -> None:
+        """Bring the rows into their order, without any others."""
+        if self.places_B is not None:
+            self.states_XBLF, self.places_B = self.states_XBLF[:, self.places_B], None
+
+    def spread(self, rows: Tensor) -> Tensor:
+        """Return something of every row where the rows stand, zeros where others stood."""
+        if self.places_B is None:
+            return rows
+        places = rows.new_zeros(self.states_XBLF.shape[1], *rows.shape[1:])
+        places[self.places_B] = rows
+        return places
+
+    def gather(self, places: Tensor) -> Tensor:
+        """Return something of every place as one of every row."""
+        return places if self.places_B is None else places[self.places_B]
+
+    def put(self, rows: Tensor, other: "StateCache") -> None:
         """Replace some rows by those of another cache, both with the objective shown or hidden."""
         first = min(self.first, other.first)
         for cache in (self, other):
+            cache.settle()
             cache.begin_at(first)
-        self.keys_XBHEL[:, rows] = other.keys_XBHEL
-        self.values_XBHFL[:, rows] = other.values_XBHFL
-        self.known_BL[rows] = other.known_BL
+        self.states_XBLF[:, rows] = other.states_XBLF
 
     def begin_at(self, column: int) -> None:
         """Make an earlier column the first, or the same."""
         if self.shown and column < self.first:
-            for kept in (self.keys_XBHEL, self.values_XBHFL, self.known_BL):
-                kept[..., column] = kept[..., self.first]
-            self.known_BL[:, self.first] = False
+            self.states_XBLF[:, :, column] = self.states_XBLF[:, :, self.first]
+            self.states_XBLF[:, :, self.first, MASK] = UNSEEN
         self.first = column
 
-    def write(self, layer: int, column: int, k_BHEL: Tensor, v_BHFL: Tensor) -> None:
-        """Write the keys and values of windows whose first item stands in a column."""
-        for kept, new in (
-            (self.keys_XBHEL[layer], k_BHEL),
-            (self.values_XBHFL[layer], v_BHFL),
-        ):
-            items = new.shape[3] - self.shown
-            kept[..., column : column + items] = new[..., -items:]
-            if self.shown:
-                kept[..., self.first] = new[..., 0]
+    def write(self, layer: int, column: int, normed_BLD: Tensor) -> None:
+        """Write a layer's states of windows whose first item stands in a column."""
+        states_BLF, items = self.states_XBLF[layer], normed_BLD.shape[1] - self.shown
+        states_BLF[:, column : column + items, OWN] = normed_BLD[:, -items:]
+        if self.shown:
+            states_BLF[:, self.first, OWN] = normed_BLD[:, 0]
 
-    def bias(self, stop: int) -> Tensor:
-        """Return what is added to the logits of the columns from the first on, [B, L]."""
-        known_BL = self.known_BL[:, self.first : stop]
-        return torch.zeros(known_BL.shape).masked_fill_(~known_BL, -torch.inf)
+    def forget(self) -> None:
+        """Let nothing be seen."""
+        self.states_XBLF[..., MASK] = UNSEEN
+
+    def see(self, column: int, mask_BL: Tensor) -> None:
+        """Say what the mask adds to columns of windows whose first item stands in a column."""
+        items = mask_BL.shape[1] - self.shown
+        self.states_XBLF[:, :, column : column + items, MASK] = mask_BL[:, -items:]
+        if self.shown:
+            self.states_XBLF[:, :, self.first, MASK] = mask_BL[:, 0]
+
+    def weigh(self, mask_B: Tensor) -> None:
+        """Say what the mask adds to the objective of those rows in which it is seen."""
+        seen_B = self.states_XBLF[0, :, self.first, MASK] > UNSEEN / 2
+        mask_B = self.spread(mask_B)
+        self.states_XBLF[:, :, self.first, MASK] = mask_B.where(seen_B, UNSEEN)
 
 
 class Mixing:
-    """Attention with numbers added to the logits, for all layers of one reading.
+    """Attention for all layers of one reading.
 
     Written out: for heads as narrow as these, products in batches are twice as fast as torch's
     fused kernel.  Weights are powers of two, and the highest logit is not looked for first, unless
     a sum turns out to be beyond what a number can hold.
 
     Args:
-        bias_BQL: What is added to the logits, the same in every head.  The queries are the last
-            ones of it, or it is one for all queries.
         careful: Whether to subtract the highest logit first.
     """
 
-    def __init__(self, bias_BQL: Tensor, careful: bool) -> None:
-        # Logits of base two.
-        self.bias_B1QL = bias_BQL[:, None] / math.log(2)
+    def __init__(self, careful: bool) -> None:
         self.careful = careful
         self.totals: list[Tensor] = []
 
-    def __call__(
+    def heads(
         self,
-        q_BHQE: Tensor,
-        k_BHEL: Tensor,
-        v_BHFL: Tensor,
+        q_NEQ: Tensor,
+        k_NEL: Tensor,
+        v_NVL: Tensor,
+        bias_BLQ: Tensor,
         itself: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Return the mixture of values, [B, H, Q, E].
+        """Return the mixture of values, [B, D, Q].
 
         Args:
-            q_BHQE: Queries.
-            k_BHEL: Keys.
-            v_BHFL: Values, and a row of ones.
-            itself: Key and value, [B, H, Q, E], that each query alone sees in the last column,
-                where there are no other values.
+            q_NEQ: Queries.
+            k_NEL: Keys.
+            v_NVL: Values and a one.
+            bias_BLQ: What is added to the logits, the same in every head: of each query, or one for
+                all.
+            itself: Key [N, E, Q], and value and a one [N, V, Q], that each query alone sees, in the
+                last column, where there are no other values.
         """
-        batch, heads, queries, size = q_BHQE.shape
-        single = queries == 1 and size < NARROW
-        if single:
-            logits_BHQL = (k_BHEL * q_BHQE.mT).sum(2, keepdim=True)
-        else:
-            q_NQE, k_NEL = q_BHQE.reshape(-1, queries, size), k_BHEL.flatten(0, 1)
-            logits_BHQL = torch.bmm(q_NQE, k_NEL).view(batch, heads, queries, -1)
+        batch, queries = len(bias_BLQ), q_NEQ.shape[2]
+        logits_NLQ = torch.bmm(k_NEL.mT, q_NEQ)
         if itself is not None:
-            logits_BHQL[..., -1] = (q_BHQE * itself[0]).sum(-1)
-        scale = size**-0.5 / math.log(2)
-        bias_B1QL = self.bias_B1QL[:, :, -queries:]
-        weights_BHQL = torch.add(bias_B1QL, logits_BHQL, alpha=scale, out=logits_BHQL)
+            logits_NLQ[:, -1] = (q_NEQ * itself[0]).sum(1)
+        weights_BHLQ = logits_NLQ.view(batch, -1, *logits_NLQ.shape[1:]).add_(bias_BLQ[:, None])
         if self.careful:
-            weights_BHQL -= weights_BHQL.amax(-1, keepdim=True)
-        weights_BHQL.exp2_()
-        if single:
-            mixed_BHFQ = (v_BHFL * weights_BHQL).sum(-1, keepdim=True)
-        else:
-            v_NFL, weights_NLQ = v_BHFL.flatten(0, 1), weights_BHQL.flatten(0, 1).mT
-            mixed_BHFQ = torch.bmm(v_NFL, weights_NLQ).view(batch, heads, size + 1, queries)
-        mixed_BHEQ, total_BH1Q = mixed_BHFQ[:, :, :-1], mixed_BHFQ[:, :, -1:]
+            weights_BHLQ -= weights_BHLQ.amax(2, keepdim=True)
+        weights_NLQ = weights_BHLQ.exp2_().flatten(0, 1)
+        mixed_NVQ = torch.bmm(v_NVL, weights_NLQ)
         if itself is not None:
-            mixed_BHEQ = torch.addcmul(mixed_BHEQ, weights_BHQL[..., -1:].mT, itself[1].mT)
-        self.totals.append(total_BH1Q)
-        return (mixed_BHEQ / total_BH1Q).mT
+            mixed_NVQ.addcmul_(weights_NLQ[:, -1:], itself[1])
+        total_N1Q = mixed_NVQ[:, -1:]
+        self.totals.append(total_N1Q)
+        return (mixed_NVQ[:, :-1] / total_N1Q).view(batch, -1, queries)
+
+    def last(self, block: FoldedBlock, x_BD: Tensor, states_BLF: Tensor) -> Tensor:
+        """Add the attention of the last position to its features, [B, D].
+
+        Args:
+            block: The layer.
+            x_BD: The position's features.
+            states_BLF: What it sees, itself last.
+        """
+        batch, _, features = states_BLF.shape
+        query_BFH = (states_BLF[:, -1] @ block.query_FN).view(batch, features, -1)
+        # The mask is among the features.
+        weights_BLH = torch.bmm(states_BLF, query_BFH)
+        if self.careful:
+            weights_BLH -= weights_BLH.amax(1, keepdim=True)
+        mixed_BHF = torch.bmm(weights_BLH.exp2_().mT, states_BLF)
+        total_BH1 = mixed_BHF[..., ONE, None]
+        self.totals.append(total_BH1)
+        return torch.addmm(x_BD, (mixed_BHF / total_BH1).flatten(1), block.mixed_ND)
 
     def sound(self) -> bool:
         """Whether all sums were in range so far."""
@@ -165,56 +197,13 @@ class Mixing:
         return self.careful or bool(low > SMALLEST and high < LARGEST)
 
 
-def window_attention(
-    mixing: Mixing, layer: int, cache: KeyValueCache | None, column: int
-) -> Attention:
-    """Return attention over windows; the cache keeps keys and values.
-
-    Args:
-        mixing: Of the window's columns.
-        layer: The layer.
-        cache: What to write to, or None.
-        column: Where the first item of the windows stands there.
-    """
-
-    def attend(q_BHQE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor) -> Tensor:
-        k_BHEL = k_BHLE.mT.contiguous()
-        v_BHFL = F.pad(v_BHLE.mT, (0, 0, 0, 1), value=1.0)
-        if cache is not None:
-            cache.write(layer, column, k_BHEL, v_BHFL)
-        return mixing(q_BHQE, k_BHEL, v_BHFL)
-
-    return attend
+def states_of(normed_BLD: Tensor, mask_BL: Tensor) -> Tensor:
+    """Return normalised states as they are kept, [B, L, F]."""
+    states_BLF = F.pad(normed_BLD, (0, 2), value=1.0)
+    states_BLF[..., MASK] = mask_BL
+    return states_BLF
 
 
-def advancing_attention(mixing: Mixing, layer: int, cache: KeyValueCache, column: int) -> Attention:
-    """Return attention of one new position, whose key and value are kept in a column."""
-    keys_BHEL, values_BHFL = cache.keys_XBHEL[layer], cache.values_XBHFL[layer]
-    seen = slice(cache.first, column + 1)
-
-    def attend(q_BH1E: Tensor, k_BH1E: Tensor, v_BH1E: Tensor) -> Tensor:
-        keys_BHEL[..., column] = k_BH1E[:, :, 0]
-        values_BHFL[..., :-1, column] = v_BH1E[:, :, 0]
-        return mixing(q_BH1E, keys_BHEL[..., seen], values_BHFL[..., seen])
-
-    return attend
-
-
-def peeking_attention(mixing: Mixing, layer: int, cache: KeyValueCache, column: int) -> Attention:
-    """Return attention of candidates: each sees what was read, and itself.
-
-    Args:
-        mixing: Of the columns up to the next one.
-        layer: The layer.
-        cache: Keys and values of what was read.
-        column: The next one, which is free.  There each candidate stands by itself.
-    """
-    keys_BHEL, values_BHFL = cache.keys_XBHEL[layer], cache.values_XBHFL[layer]
-    seen = slice(cache.first, column + 1)
-    values_BHFL[..., :-1, column] = 0.0
-
-    def attend(q_BHKE: Tensor, k_BHKE: Tensor, v_BHKE: Tensor) -> Tensor:
-        itself = k_BHKE, v_BHKE
-        return mixing(q_BHKE, keys_BHEL[..., seen], values_BHFL[..., seen], itself)
-
-    return attend
+def base_two(bias: Tensor) -> Tensor:
+    """Return what is added to logits as powers of two, of what is added to natural ones."""
+    return (bias / math.log(2)).clamp_(min=UNSEEN)

@@ -7,20 +7,22 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from influpath.config import FrozenConfig
 from influpath.data.dataset import Dataset
 from influpath.data.sequences import IntArray, Sequences
-from influpath.irn.cached_attention import KeyValueCache
+from influpath.irn.cached_attention import StateCache
 from influpath.irn.config import IRNConfig
 from influpath.irn.examples import InfluenceTask, training_pieces
+from influpath.irn.folded import folded
 from influpath.irn.network import IRNNetwork
 from influpath.irn.reading import READ_POSITIONS, peek, read_windows, row_chunks
 from influpath.irn.window import empty_slots, plan_window
 from influpath.recommenders.base import Recommender
-from influpath.recommenders.blocks import evaluating, log_softmax_at, log_softmax_of
+from influpath.recommenders.blocks import evaluating
 from influpath.recommenders.item2vec import item2vec
 from influpath.training.loop import seeded, train
 
@@ -114,7 +116,7 @@ class IRN(Recommender):
         slots: int,
         r_B: Tensor,
         w_t_BL: Tensor,
-        cache: KeyValueCache | None = None,
+        cache: StateCache | None = None,
         plain: bool = False,
     ) -> Tensor:
         """Return the hidden state that chooses the next item of each row, [B, D].
@@ -147,11 +149,26 @@ class IRN(Recommender):
     @torch.no_grad()
     def log_probs_of(self, hidden_BD: Tensor) -> Tensor:
         """Project hidden states to log-probabilities over the catalogue, [B, I] (formula 7)."""
-        return log_softmax_of(hidden_BD, *self.module.output())
+        return folded(self.module).output.log_probs(hidden_BD)
+
+    @torch.no_grad()
+    def best_of(
+        self, hidden_BD: Tensor, barred_BI: Tensor
+    ) -> tuple[IntArray, npt.NDArray[np.float32]]:
+        """Return the most probable item of each row that is not barred, and its log-probability.
+
+        Where all are barred that is 0, and -inf.
+
+        Args:
+            hidden_BD: Hidden states.
+            barred_BI: bool, one column per item.
+        """
+        column_B, best_B = folded(self.module).output.best(hidden_BD, barred_BI)
+        return np.where(best_B > -np.inf, column_B + 1, 0), best_B
 
     @torch.no_grad()
     def log_prob_after_each(
-        self, items_BK: Tensor, position: int, cache: KeyValueCache, column_B1: Tensor
+        self, items_BK: Tensor, position: int, cache: StateCache, column_B1: Tensor
     ) -> Tensor:
         """Return log p(target | s + item), the objective hidden, for each item, [B, K].
 
@@ -161,12 +178,12 @@ class IRN(Recommender):
             cache: What was read of s with the objective hidden.
             column_B1: Catalogue columns (item number - 1) of the targets.
         """
-        result_BK = torch.empty(items_BK.shape)
+        result_BK, output = torch.empty(items_BK.shape), folded(self.module).output
         for rows in row_chunks(len(items_BK), READ_POSITIONS // max(1, items_BK.shape[1])):
             hidden_BKD = peek(self.module, items_BK[rows], position, cache.part(rows))
             column_BK = column_B1[rows].expand(-1, items_BK.shape[1])
-            result_BK[rows] = log_softmax_at(
-                hidden_BKD.flatten(0, 1), *self.module.output(), column_BK.flatten()
+            result_BK[rows] = output.log_probs_at(
+                hidden_BKD.flatten(0, 1), column_BK.flatten()
             ).view(column_BK.shape)
         return result_BK
 

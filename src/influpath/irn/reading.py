@@ -4,14 +4,15 @@ Only what a plan needs is computed: leading pads and empty slots are left away (
 rows are read a few at a time so that what is computed stays in the processor's cache, and in the
 last layer one position is enough.  The mask is a sum of numbers, made once for all layers.
 
-Keys and values may be kept.  Without the leak the state at a position never changes once its item
-is known, so where the next item is chosen one position on, that position is all there is to read.
+States may be kept.  Without the leak that of a position never changes once its item is known, so
+where the next item is chosen one position on, that position is all there is to read.
 
-Shape suffixes: B rows, Q query positions, L key positions or columns, D width, K candidates.
+Shape suffixes: B rows, L positions or columns, Q queries among
+them, D width, E width of a head, V the same and a one, F features of a kept state, K candidates, N
+rows times heads.
 """
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -20,15 +21,16 @@ from torch import Tensor
 
 from influpath.data.sequences import Sequences
 from influpath.irn.cached_attention import (
-    KeyValueCache,
+    OWN,
+    UNSEEN,
     Mixing,
-    advancing_attention,
-    peeking_attention,
-    window_attention,
+    StateCache,
+    base_two,
+    states_of,
 )
+from influpath.irn.folded import MASK, FoldedIRN, folded
 from influpath.irn.mask import objective_weight
 from influpath.irn.network import IRNNetwork
-from influpath.recommenders.blocks import Attention
 
 # Positions that are read together: their features fit the processor's cache.
 READ_POSITIONS = 1 << 12
@@ -41,7 +43,7 @@ def read_windows(
     slots: int,
     r_B: Tensor,
     w_t_BL: Tensor,
-    cache: KeyValueCache | None = None,
+    cache: StateCache | None = None,
 ) -> Tensor:
     """Read the last items of each row; return the hidden state that chooses the next, [B, D].
 
@@ -55,9 +57,9 @@ def read_windows(
         slots: Empty slots before the objective.
         r_B: Impressionability.
         w_t_BL: Aggressiveness at each position of the window [B, l_max].
-        cache: Overwritten by the keys and values that are read.
+        cache: Overwritten by the states that are read.
     """
-    config = module.config
+    config, weights = module.config, folded(module)
     room = config.l_max - 1 - slots
     if room < 1:
         raise ValueError("the window has no room for a known item")
@@ -68,7 +70,7 @@ def read_windows(
     if cache is not None:
         cache.shown = objectives_B is not None
         cache.first = room - width + (not cache.shown)
-        cache.known_BL.zero_()
+        cache.forget()
     for rows in row_chunks(len(known), READ_POSITIONS // width):
         width = int(widths[rows].max())
         start = room - width
@@ -78,25 +80,57 @@ def read_windows(
         x_BLD = module.embed(items_BL, start)
         known_BL = items_BL > 0
         if objectives_B is None:
-            bias_BLL = item_bias(known_BL)
+            bias_BLQ = item_bias(known_BL)
         else:
             # It comes first, which is where attention to what came before lets all see it.
             objective_B1 = objectives_B[rows, None]
             x_BLD = torch.cat([module.embed(objective_B1, config.l_max - 1), x_BLD], dim=1)
-            bias_BLL = item_bias(F.pad(known_BL, (1, 0), value=True))
+            bias_BLQ = item_bias(F.pad(known_BL, (1, 0), value=True))
             weight_BL = objective_weight(
                 config.mask_type, r_B[rows], w_t_BL[rows, start:room], config.w_h
             )
-            bias_BLL[:, 1:, 0] = weight_BL.masked_fill(objective_B1 == 0, -torch.inf)
+            bias_BLQ[:, 0, 1:] = weight_BL.masked_fill(objective_B1 == 0, -torch.inf)
+        bias_BLQ = base_two(bias_BLQ)
         part = None if cache is None else cache.part(rows)
         if part is not None:
-            part.known_BL[:, start + 1 : room + 1] = known_BL
-            if objectives_B is not None:
-                part.known_BL[:, part.first] = objectives_B[rows] > 0
-        attention = partial(window_attention, cache=part, column=start + 1)
-        at = x_BLD.shape[1] - 1
-        hidden_BD[rows] = through_layers(module, x_BLD, bias_BLL, attention, at)[:, 0]
-    return hidden_BD
+            # The last position sees itself even if it is a pad; later ones do not.
+            mask_BL = bias_BLQ[..., -1].clone()
+            mask_BL[:, -1].masked_fill_(~known_BL[:, -1], UNSEEN)
+            part.see(start + 1, mask_BL)
+        hidden_BD[rows] = through_windows(weights, x_BLD, bias_BLQ, part, start + 1)
+    normed_BD: Tensor = module.norm(hidden_BD)
+    return normed_BD
+
+
+def through_windows(
+    weights: FoldedIRN, x_BLD: Tensor, bias_BLQ: Tensor, cache: StateCache | None, column: int
+) -> Tensor:
+    """Take embedded windows through the layers; return the features of the last position, [B, D].
+
+    Args:
+        weights: The network's.
+        x_BLD: Embedded items.
+        bias_BLQ: What is added to the logits.
+        cache: What to write to, or None.
+        column: Where the first item of the windows stands there.
+    """
+    states_BLF = states_of(x_BLD, bias_BLQ[..., -1])
+    last = weights.blocks[-1]
+    for careful in (False, True):
+        mixing = Mixing(careful)
+        features_BLD = x_BLD.clone()
+        for layer, block in enumerate(weights.blocks):
+            normed_BLD = block.normed(features_BLD)
+            states_BLF[..., OWN] = normed_BLD
+            if cache is not None:
+                cache.write(layer, column, normed_BLD)
+            if block is not last:
+                mixed_BDL = mixing.heads(*block.packed(states_BLF), bias_BLQ)
+                block.attended(features_BLD, mixed_BDL)
+        hidden_BD = mixing.last(last, features_BLD[:, -1], states_BLF)
+        if mixing.sound():
+            break
+    return last.feed(hidden_BD)
 
 
 def advance(
@@ -105,7 +139,7 @@ def advance(
     position: int,
     r_B: Tensor,
     w_t_B: Tensor,
-    cache: KeyValueCache,
+    cache: StateCache,
 ) -> Tensor:
     """Read one item more, at a position, and return its hidden state [B, D].
 
@@ -117,21 +151,28 @@ def advance(
         position: Their position in the window.
         r_B: Impressionability.
         w_t_B: Aggressiveness at the new position.
-        cache: Keys and values so far; the new ones are written into it.
+        cache: States so far; the new ones are written into it.
     """
-    config = module.config
-    column = position + 1
-    cache.known_BL[:, column] = True
-    bias_BL = cache.bias(column + 1)
+    config, column = module.config, position + 1
     if cache.shown:
         weight_B1 = objective_weight(config.mask_type, r_B, w_t_B[:, None], config.w_h)
-        bias_BL[:, :1] += weight_B1
-    x_B1D = module.embed(items_B[:, None], position)
-    attention = partial(advancing_attention, cache=cache, column=column)
-    return through_layers(module, x_B1D, bias_BL[:, None], attention)[:, 0]
+        cache.weigh(base_two(weight_B1[:, 0]))
+    cache.states_XBLF[:, :, column, MASK] = 0.0
+    x_BD = cache.spread(module.embed(items_B[:, None], position)[:, 0])
+    for careful in (False, True):
+        mixing = Mixing(careful)
+        hidden_BD = x_BD
+        for layer, block in enumerate(folded(module).blocks):
+            states_BLF = cache.states_XBLF[layer, :, cache.first : column + 1]
+            states_BLF[:, -1, OWN] = block.normed(hidden_BD)
+            hidden_BD = block.feed(mixing.last(block, hidden_BD, states_BLF))
+        if mixing.sound():
+            break
+    normed_BD: Tensor = module.norm(cache.gather(hidden_BD))
+    return normed_BD
 
 
-def peek(module: IRNNetwork, items_BK: Tensor, position: int, cache: KeyValueCache) -> Tensor:
+def peek(module: IRNNetwork, items_BK: Tensor, position: int, cache: StateCache) -> Tensor:
     """Return the hidden state of each item as if it alone stood at a position, [B, K, D].
 
     Exact where the objective is hidden: equals ``advance`` with each item; the cache stays.
@@ -140,42 +181,31 @@ def peek(module: IRNNetwork, items_BK: Tensor, position: int, cache: KeyValueCac
         module: The network.
         items_BK: Items that might come next.
         position: Their position in the window.
-        cache: Keys and values so far, up to the position before.
+        cache: States so far, up to the position before.
     """
     batch, count = items_BK.shape
     x_BKD = module.embed(items_BK.reshape(-1, 1), position).view(batch, count, -1)
-    # To the right, each candidate itself.
-    bias_BL = F.pad(cache.bias(position + 1), (0, 1))
-    attention = partial(peeking_attention, cache=cache, column=position + 1)
-    return through_layers(module, x_BKD, bias_BL[:, None], attention)
-
-
-def through_layers(
-    module: IRNNetwork,
-    x_BQD: Tensor,
-    bias_BQL: Tensor,
-    attention: Callable[[Mixing, int], Attention],
-    at: int | None = None,
-) -> Tensor:
-    """Return the hidden states of embedded items, [B, Q, D].
-
-    Args:
-        module: The network.
-        x_BQD: Embedded items.
-        bias_BQL: What is added to the logits of attention.
-        attention: Makes a layer's.
-        at: If given, the only one whose hidden state is wanted: [B, 1, D].
-    """
+    # The last column is free: there each candidate stands by itself.
+    cache.settle()
+    states_XBLF = cache.states_XBLF[:, :, cache.first : position + 2]
+    bias_BL = states_XBLF[0, :, :, MASK].clone()
+    bias_BL[:, -1] = 0.0
+    candidates_BKF = states_of(x_BKD, torch.zeros(()))
     for careful in (False, True):
-        mixing = Mixing(bias_BQL, careful)
-        hidden_BQD = x_BQD
-        for layer, block in enumerate(module.blocks):
-            last = layer == len(module.blocks) - 1
-            hidden_BQD = block(hidden_BQD, attention(mixing, layer), at if last else None)
+        mixing = Mixing(careful)
+        features_BKD = x_BKD.clone()
+        for layer, block in enumerate(folded(module).blocks):
+            candidates_BKF[..., OWN] = block.normed(features_BKD)
+            q_NEK, k_NEK, v_NVK = block.packed(candidates_BKF)
+            itself = k_NEK, v_NVK
+            k_NEL, v_NVL = block.kept(states_XBLF[layer])
+            v_NVL[..., -1] = 0.0
+            mixed_BDK = mixing.heads(q_NEK, k_NEL, v_NVL, bias_BL[..., None], itself)
+            block.attended(features_BKD, mixed_BDK)
         if mixing.sound():
             break
-    normed_BQD: Tensor = module.norm(hidden_BQD)
-    return normed_BQD
+    normed_BKD: Tensor = module.norm(features_BKD)
+    return normed_BKD
 
 
 def row_chunks(rows: int, size: int) -> Iterator[slice]:
@@ -186,11 +216,11 @@ def row_chunks(rows: int, size: int) -> Iterator[slice]:
 
 
 def item_bias(known_BL: Tensor) -> Tensor:
-    """Return what is added to the logits of items: 0 at what a position sees, [B, L, L]."""
+    """Return what is added to the logits of items: 0 at what a query sees, [B, L, Q]."""
     rows, length = known_BL.shape
-    bias_BLL = torch.full((rows, length, length), -torch.inf).triu_(1)
+    bias_BLQ = torch.full((rows, length, length), -torch.inf).tril_(-1)
     if not known_BL.all():
-        bias_BLL.masked_fill_(~known_BL[:, None], -torch.inf)
+        bias_BLQ.masked_fill_(~known_BL[..., None], -torch.inf)
         # Every row sees itself, since a pad would else have nothing to attend to.
-        bias_BLL.diagonal(dim1=1, dim2=2).zero_()
-    return bias_BLL
+        bias_BLQ.diagonal(dim1=1, dim2=2).zero_()
+    return bias_BLQ

@@ -25,6 +25,7 @@ from influpath.config import FrozenConfig
 from influpath.data.ids import IdMap
 from influpath.data.sequences import IntArray, Sequences
 from influpath.errors import ConfigError
+from influpath.planning.growing import Growing
 from influpath.planning.parts import PlannerParts
 
 # Slots of the path for which an item that a user ignored is not shown again.
@@ -59,7 +60,7 @@ class State:
     Attributes:
         users_B: User rows, -1 where unknown.
         objectives_B: Objective item numbers.
-        known: History, items taken and organic events so far, oldest first.
+        growing: History, items taken and organic events so far; see ``known``.
         barred_BI: True where an item may not be shown: seen, shown, rejected, or at rest.
         max_length: M.
         push_B: What each row's aggressiveness is multiplied by: 1 is as the dials say, 0 is not at
@@ -70,7 +71,7 @@ class State:
 
     users_B: IntArray
     objectives_B: IntArray
-    known: Sequences
+    growing: Growing
     barred_BI: Tensor
     max_length: int
     push_B: npt.NDArray[np.float64]
@@ -84,12 +85,17 @@ class State:
         return cls(
             users_B=batch.users_B,
             objectives_B=batch.objectives_B,
-            known=batch.histories,
+            growing=Growing(batch.histories),
             barred_BI=seen_items(batch.histories, batch.items),
             max_length=batch.max_length,
             push_B=np.ones(rows),
             resting_BN=np.zeros((rows, REST), dtype=np.int64),
         )
+
+    @property
+    def known(self) -> Sequences:
+        """History, items taken and organic events so far, oldest first."""
+        return self.growing.sequences
 
     @property
     def step(self) -> int:
@@ -108,7 +114,7 @@ class State:
                 joins the history but takes no slot.
         """
         if items_B.any():
-            self.known = self.known.append(items_B)
+            self.growing.append(items_B)
             self.reject(items_B)
         if shown:
             self.shown += 1
@@ -148,7 +154,7 @@ class State:
     def keep(self, rows: npt.NDArray[np.int64]) -> None:
         """Keep some rows, in the given order; planners with a cache extend this."""
         self.users_B, self.objectives_B = self.users_B[rows], self.objectives_B[rows]
-        self.known = self.known.take(rows)
+        self.growing.take(rows)
         self.barred_BI = self.barred_BI[torch.from_numpy(rows)]
         self.push_B, self.resting_BN = self.push_B[rows], self.resting_BN[rows]
 

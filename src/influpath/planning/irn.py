@@ -41,8 +41,9 @@ from influpath.recommenders.base import Recommender
 # Beyond any difference of guided log-probabilities.  The floor is taken among the items that may
 # be shown, so that one above it always exists and none below it is ever shown.
 BELOW_FLOOR = 1e4
-# Rows planned at once.
-MOST_ROWS = 256
+# Rows planned at once: what is made of them for one layer stays in the processor's caches.  Where
+# several numbers per row and catalogue item are needed, fewer do.
+MOST_ROWS, MOST_COMPARED_ROWS = 512, 256
 
 
 class IRNDials(FrozenConfig):
@@ -170,7 +171,9 @@ class IRNPlanner(ModelPlanner[IRNDials]):
 
     def rows_at_once(self, threads: int = 1) -> int:
         """See ``Planner.rows_at_once``: more would not stay in the processor's caches."""
-        return min(super().rows_at_once(threads), MOST_ROWS)
+        compares = self.base is not None or self.needs_alone(self.model.config.horizon)
+        most = MOST_COMPARED_ROWS if compares else MOST_ROWS
+        return min(super().rows_at_once(threads), most)
 
     def needs_alone(self, max_length: int) -> bool:
         """Whether p(i | s) is needed besides p(i | s, i_t)."""
@@ -186,7 +189,12 @@ class IRNPlanner(ModelPlanner[IRNDials]):
     @torch.no_grad()
     def step(self, state: IRNState) -> Proposal:
         """Propose the best item by guided log-probability within the floor."""
-        return best_allowed(self.scores(state), state.barred_BI)
+        pushed = bool((state.push_B != 1).any())
+        if self.compares(state, pushed):
+            return best_allowed(self.scores(state), state.barred_BI)
+        self.read_on(state, state.step, pushed)
+        items_B, scores_B = self.model.best_of(state.passes[0].hidden_BD, state.barred_BI)
+        return Proposal(items_B, scores_B)
 
     @torch.no_grad()
     def next_item_scores(self, state: IRNState) -> Tensor:
@@ -201,11 +209,10 @@ class IRNPlanner(ModelPlanner[IRNDials]):
         guidance = float_at_step(self.config.guidance, k, state.max_length)
         self.read_on(state, k, pushed)
         toward_BI = self.toward(state, k)
-        alone_BI = self.alone(state, k, pushed)
-        if alone_BI is None:
+        if not self.compares(state, pushed):
             assert toward_BI is not None, "guidance is 1"
             return toward_BI
-        scores_BI = alone_BI
+        scores_BI = alone_BI = self.alone(state)
         floor = at_step(self.config.floor, k)
         ahead = float_at_step(self.config.lookahead, k, state.max_length)
         if floor or ahead:
@@ -242,13 +249,16 @@ class IRNPlanner(ModelPlanner[IRNDials]):
             return None
         return self.model.log_probs_of(state.passes[0].hidden_BD)
 
-    def alone(self, state: IRNState, k: int, pushed: bool) -> Tensor | None:
-        """Return log p(i | s), [B, I], or None where neither a dial nor a push asks for it."""
+    def compares(self, state: IRNState, pushed: bool) -> bool:
+        """Whether a dial or a push asks for log p(i | s) besides log p(i | s, i_t)."""
         if self.base is not None:
-            wanted = pushed or self.needs_alone(state.max_length)
-            return self.base.log_probs(state.known, state.users_B) if wanted else None
-        if len(state.passes) == 1:
-            return None
+            return pushed or self.needs_alone(state.max_length)
+        return pushed or len(state.passes) > 1
+
+    def alone(self, state: IRNState) -> Tensor:
+        """Return log p(i | s), [B, I]."""
+        if self.base is not None:
+            return self.base.log_probs(state.known, state.users_B)
         return self.model.log_probs_of(state.passes[1].hidden_BD)
 
     def look_ahead(

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from influpath.data.sequences import IntArray
-from influpath.irn.cached_attention import KeyValueCache
+from influpath.irn.cached_attention import StateCache
 from influpath.irn.model import IRN
 from influpath.irn.reading import advance
 from influpath.planning.base import State
@@ -51,7 +51,7 @@ class Pass:
     position: int | None = None
     w_t_L: Tensor = field(default_factory=lambda: torch.empty(0))
     hidden_BD: Tensor = field(default_factory=lambda: torch.empty(0))
-    cache: KeyValueCache | None = None
+    cache: StateCache | None = None
     cached: bool = False
     goes_on: bool = False
 
@@ -143,7 +143,7 @@ class Pass:
         """Read whole windows of all rows."""
         rows = len(state)
         if self.cached and (self.cache is None or len(self.cache) != rows):
-            self.cache = KeyValueCache.blank(model.config, rows)
+            self.cache = StateCache.blank(model.config, rows)
         self.hidden_BD = model.read(
             state.known,
             state.objectives_B if self.shown else None,
@@ -165,7 +165,7 @@ class Pass:
     ) -> None:
         """Read whole windows of some rows, beside others that were read."""
         index = torch.from_numpy(rows)
-        cache = KeyValueCache.blank(model.config, len(rows)) if self.cached else None
+        cache = StateCache.blank(model.config, len(rows)) if self.cached else None
         self.hidden_BD[index] = model.read(
             state.known.take(rows),
             state.objectives_B[rows] if self.shown else None,
@@ -249,7 +249,7 @@ def read_together(
     ):
         return False
     every = len(passes) * rows
-    cache = KeyValueCache.blank(model.config, every) if keeps else None
+    cache = StateCache.blank(model.config, every) if keeps else None
     objectives_PB = [state.objectives_B * reading.shown for reading in passes]
     hidden_ND = model.read(
         state.known.take(np.tile(np.arange(rows), len(passes))),
