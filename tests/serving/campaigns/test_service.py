@@ -7,7 +7,6 @@ from threading import Event as Signal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
 
 from influpath.errors import ConfigError, InfluPathError, ModelFileError, UnknownIdError
 from influpath.planning.objectives import Objective
@@ -18,8 +17,6 @@ from influpath.serving.campaigns.service import Service
 from influpath.serving.engine.catalogue import Catalogue
 from influpath.serving.errors import ConflictError, ForbiddenError, NotFoundError, NotReadyError
 from influpath.serving.schemas import (
-    Audience,
-    AudienceIn,
     CampaignChange,
     CampaignIn,
     Event,
@@ -32,7 +29,6 @@ from influpath.serving.schemas import (
     PlanIn,
 )
 from influpath.serving.settings import ServerSettings
-from influpath.serving.store.tables import metadata
 from serving.campaigns.acting import FILM_9, answer, ask, create, organic, send, send_all
 from serving.conftest import ADMIN, SERVER, VIEWER, Clock
 from serving.fakes import FakeCatalogue, FakeEngine
@@ -121,18 +117,6 @@ def test_an_opt_out_while_the_engine_thinks_holds(service: Service, engine: Fake
     send(service, answer(ask(service)))
     engine.hook = hook
     assert ask(service).source == "plain"
-
-
-def test_a_deletion_while_the_engine_thinks_holds(service: Service, engine: FakeEngine) -> None:
-    def hook(_: object) -> None:
-        engine.hook = None
-        service.delete_user(SERVER, 3)
-
-    engine.hook = hook
-    shown = ask(service, 3)
-    assert send(service, answer(shown)) == "recorded"
-    ask(service, 3)
-    assert not engine.asked[-1].person.known
 
 
 def test_goals_come_first_and_survive_an_opt_out(service: Service) -> None:
@@ -261,63 +245,6 @@ def test_who_waits_for_a_catalogue_keeps_nobody_else_waiting(
     assert sorted(read) == ["quick", "slow"]
     catalogues("third")
     assert catalogues("slow") is waiting[0].result()
-
-
-def test_the_data_of_a_user_is_deleted_everywhere(service: Service) -> None:
-    name = "user-zoe-4711"
-    create(service, audience=Audience(kind="users", users=(name, "other")))
-    service.add_goal(SERVER, name, GoalIn(objective=Objective.item(10)))
-    shown = ask(service, name)
-    send(service, answer(shown))
-    send(service, organic(4, name))
-    service.opt_out(SERVER, name, OUT)
-    service.delete_user(SERVER, name)
-    with service.store.reading() as connection:
-        for table in metadata.sorted_tables:
-            assert name not in str(connection.execute(select(table)).all()), table.name
-    with pytest.raises(NotFoundError):
-        service.audit(VIEWER, user_id=name)
-    with pytest.raises(NotFoundError):
-        send(service, answer(shown))
-    # Who comes again is as new, but still left alone.
-    assert ask(service, name).source == "plain"
-    assert service.user(VIEWER, name).opted_out
-
-
-def test_who_goes_stays_a_number_and_counts_once(service: Service, clock: Clock) -> None:
-    campaign = create(service, window_days=1.5)
-    ask(service, 1)
-    send(service, organic(9, 1))
-    ask(service, 2)
-    service.delete_user(SERVER, 1)
-    service.delete_user(SERVER, 2)
-    report = service.report(VIEWER, campaign.id)
-    assert [stage.treated for stage in report.funnel] == [2, 2, 0, 1]
-    assert (report.uplift.treated.n, report.uplift.pending) == (0, 2)
-    # Their windows are over at noon of the next day, and count from the midnight after.
-    clock.forward(days=2)
-    # Who comes again is led again.
-    assert ask(service, 1).source == "campaign"
-    uplift = service.report(VIEWER, campaign.id).uplift
-    assert (uplift.treated.n, uplift.treated.value, uplift.pending) == (2, 0.5, 0)
-    service.delete_user(SERVER, 1)
-    assert service.report(VIEWER, campaign.id).uplift == uplift
-    # A campaign that is created after that has never met them.
-    shown = ask(service, 2)
-    later = create(service)
-    send(service, answer(shown))
-    ask(service, 2)
-    assert service.report(VIEWER, later.id).funnel[0].treated == 1
-
-
-def test_a_deleted_history_no_longer_counts(service: Service, engine: FakeEngine) -> None:
-    service.delete_user(SERVER, 3)
-    assert service.search_users(VIEWER, "3").users == ()
-    assert all(
-        each.user_id != 3 for each in service.audience(VIEWER, AudienceIn(objective=FILM_9)).members
-    )
-    ask(service, 3)
-    assert not engine.asked[-1].person.known
 
 
 def test_the_log_of_a_user_reads_as_plain_language(service: Service) -> None:

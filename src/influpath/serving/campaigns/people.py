@@ -182,9 +182,12 @@ class People(Base):
         now, name = self.clock(), str(user_id)
         with self.store.writing() as connection:
             row = users.lock(connection, caller.tenant, [name]).get(name)
+            # Whoever decides about somebody new right now decides again, or has been waited for.
+            tenants.touch(connection, caller.tenant)
+            row = row or users.lock(connection, caller.tenant, [name]).get(name)
             if row is not None:
                 departing.keep(connection, row.id, now)
-            deleted = users.erase(connection, caller.tenant, name)
+            deleted = users.erase(connection, caller.tenant, name, row)
             entry = audit.entry(
                 now,
                 "user",

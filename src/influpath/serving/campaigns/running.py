@@ -126,9 +126,13 @@ class Running(Deciding):
                 ref = users.add(connection, counted, tenant, situation.user_id, now)
                 for each in (row, *new_legs):
                     each["user_ref"] = ref
+                # A deletion finds no row of such a user, and so counts it up instead.
+                revision = tenants.held_revision(connection, tenant)
             elif not users.advance(connection, user.id, user.turn, 1 + expired):
                 return None
-            if tenants.revision(connection, tenant) != situation.revision:
+            else:
+                revision = tenants.revision(connection, tenant)
+            if revision != situation.revision:
                 raise Outdated
             if situation.proposal is not None and decision.closing is not None:
                 events.close_proposal(connection, situation.proposal.id, decision.closing, now)
