@@ -66,7 +66,9 @@ def serve(
             help="Whether a key is needed. (default on every address but this machine's own)",
         ),
     ] = None,
-    workers: Annotated[int | None, setting("workers", "Processes that plan. (default 2)")] = None,
+    workers: Annotated[
+        int | None, setting("workers", "Processes that plan. (default 2; 1 on two cores)")
+    ] = None,
     threads: Annotated[int | None, setting("threads", "Threads of each. (default 1)")] = None,
     loaded: Annotated[
         int | None, setting("loaded", "Models that each holds in memory. (default 3)")

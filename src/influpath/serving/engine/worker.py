@@ -18,8 +18,9 @@ from influpath.serving.garbage import freeze
 
 logger = logging.getLogger("influpath")
 
-# By how much a patient worker stands back.
-PATIENT = 10
+# By how much workers stand back: the service first, for it answers whoever needs no planning, then
+# those that plan steps, then the patient ones.
+STEPS, PATIENT = 5, 10
 
 
 class Work(NamedTuple):
@@ -57,10 +58,9 @@ def work(
     torch.set_num_threads(threads)
     # The service says all there is to say.
     logger.setLevel(logging.ERROR)
-    if patient:
-        # Not on every system.
-        with contextlib.suppress(AttributeError, OSError):
-            os.nice(PATIENT)
+    # Not on every system.
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(PATIENT if patient else STEPS)
     engine = LocalEngine(bundles, loaded)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         held: set[str] = set()
