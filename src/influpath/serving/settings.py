@@ -37,6 +37,7 @@ class ServerSettings(FrozenConfig):
         loaded: Bundles that are held in memory at once.
         workers: Processes that plan; 2, or 1 where there are no more than two cores.
         threads: Threads of each.
+        pin: Whether each of them has a core to itself, and all else keeps off those.
         max_waiting: Requests at work at once; more are turned away (503).
         secure_cookie: Whether the page's cookie is sent over HTTPS only.
     """
@@ -55,6 +56,7 @@ class ServerSettings(FrozenConfig):
     loaded: int = Field(default=3, ge=1, le=100)
     workers: int = Field(default_factory=usual_workers, ge=1, le=64)
     threads: int = Field(default=1, ge=1, le=64)
+    pin: bool = False
     max_waiting: int = Field(default=2_000, ge=1)
     secure_cookie: bool = False
 

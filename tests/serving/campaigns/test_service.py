@@ -1,12 +1,14 @@
 """What is promised of campaigns, one thing at a time, on both databases."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event as Signal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from influpath.errors import ConfigError, InfluPathError, ModelFileError, UnknownIdError
 from influpath.planning.objectives import Objective
@@ -29,6 +31,7 @@ from influpath.serving.schemas import (
     PlanIn,
 )
 from influpath.serving.settings import ServerSettings
+from influpath.serving.store import tenants
 from serving.campaigns.acting import FILM_9, answer, ask, create, organic, send, send_all
 from serving.conftest import ADMIN, SERVER, VIEWER, Clock
 from serving.fakes import FakeCatalogue, FakeEngine
@@ -152,6 +155,36 @@ def test_a_proposal_that_nobody_answers_counts_as_ignored(service: Service, cloc
     assert service.report(VIEWER, campaign.id).answers["ignored"] == 1
     assert send(service, answer(shown)) == "recorded"
     assert service.report(VIEWER, campaign.id).answers["accepted"] == 1
+
+
+@pytest.mark.parametrize("met", [False, True], ids=["somebody new", "somebody led"])
+def test_a_campaign_that_ends_while_an_item_is_chosen_leads_nobody_any_more(
+    service: Service, met: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = create(service)
+    if met:
+        send(service, answer(ask(service)))
+    reads = {name: getattr(tenants, name) for name in ("revision", "held_revision")}
+    with ThreadPoolExecutor(1) as pool:
+        endings = []
+
+        def reading(name: str) -> Callable[[Connection, str], int | None]:
+            def read(connection: Connection, tenant: str) -> int | None:
+                revision: int | None = reads[name](connection, tenant)
+                if not endings:
+                    end = CampaignChange(status="ended")
+                    endings.append(pool.submit(service.change_campaign, ADMIN, campaign.id, end))
+                    wait(endings, timeout=0.5)
+                return revision
+
+            return read
+
+        for name in reads:
+            monkeypatch.setattr(tenants, name, reading(name))
+        ask(service)
+        assert endings[0].result().status == "ended"
+    assert [each.status for each in service.user(VIEWER, 1).journeys] == ["stopped"]
+    assert ask(service).source == "plain"
 
 
 def test_a_campaign_ends_with_its_time(service: Service, clock: Clock) -> None:

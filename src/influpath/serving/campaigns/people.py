@@ -166,7 +166,8 @@ class People(Base):
                 raise NotFoundError(f"this user has no goal {goal_id!r}.")
             if goals[0].status == "open":
                 users.change(connection, row.id)
-                journeys.change(connection, goals[0].journey_id, status="stopped", ended_at=now)
+                ended = {"status": "stopped", "ended_at": now}
+                journeys.change(connection, goals[0].journey_id, "open", **ended)
                 words = goals[0].objective_words
                 self._note_of_user(
                     connection, caller, row, "goal.given_up", goal=goal_id, objective=words

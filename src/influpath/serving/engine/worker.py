@@ -13,6 +13,7 @@ import torch
 
 from influpath.errors import InfluPathError
 from influpath.experiments.training_jobs import watch_parent
+from influpath.serving.cores import keep_to
 from influpath.serving.engine.engine import LocalEngine
 from influpath.serving.garbage import freeze
 
@@ -40,7 +41,13 @@ class Work(NamedTuple):
 
 
 def work(
-    connection: Connection, parent: int, bundles: Path, loaded: int, threads: int, patient: bool
+    connection: Connection,
+    parent: int,
+    bundles: Path,
+    loaded: int,
+    threads: int,
+    patient: bool,
+    cores: tuple[int, ...] = (),
 ) -> None:
     """Answer until the other end is closed.
 
@@ -51,7 +58,10 @@ def work(
         loaded: Bundles in memory.
         threads: Of torch's.
         patient: Whether other processes come first.
+        cores: Those that it keeps to; all where none is named.
     """
+    if cores:
+        keep_to(*cores)
     watch_parent(parent)
     # Whoever stops the service may tell all its processes; it ends this one when it is done.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
