@@ -77,7 +77,7 @@ def serve(
             envvar="INFLUPATH_PIN",
             show_envvar=False,
             show_default=False,
-            help="Give each planning process a core to itself: on a machine that does nothing else.",
+            help="Give each planning process a core to itself; for a machine of its own.",
         ),
     ] = None,
     loaded: Annotated[
