@@ -42,4 +42,4 @@ def draw_serving(axes: Axes, requests: Mapping[str, Any]) -> None:
     axes.set_xlabel("seconds since the measuring began")
     axes.grid(color=INK, alpha=0.15, linewidth=0.6)
     axes.set_title("from when a request was due to its answer", loc="left")
-    axes.legend(fontsize=8, ncols=3)
+    axes.legend(fontsize=8, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
