@@ -302,6 +302,14 @@ def test_the_frontier_goes_as_far_as_campaigns_may(
     assert service.plan(VIEWER, asked.model_copy(update={"frontier": False})).frontier == ()
 
 
+def test_feasibility_is_said_of_the_planner_of_campaigns_alone(service: Service) -> None:
+    asked = PlanIn(user_id=1, objective=FILM_9)
+    for planner, feasibility in ((None, 0.5), ("irn", 0.5), ("vanilla", None)):
+        plan = service.plan(VIEWER, asked.model_copy(update={"planner": planner}))
+        assert plan.feasibility == feasibility
+        assert any("Of users like this one" in said for said in plan.words) == bool(feasibility)
+
+
 def test_roles(service: Service) -> None:
     for call in (
         lambda caller: service.create_campaign(caller, CampaignIn(name="c", objective=FILM_9)),
