@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -95,6 +96,21 @@ def test_everything_due_is_sent_and_counted() -> None:
     assert found["sources"] == {"plain": kinds.count("next")}
     assert found["feedback"] == {"recorded": len(events)}
     assert len({event["event_id"] for event in events}) == len(events)
+
+
+def test_the_course_of_a_run_is_told_part_by_part() -> None:
+    async def slow_at_first(path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        await asyncio.sleep(0.1 if asyncio.get_running_loop().time() < until else 0)
+        return 200, answer(path, body)
+
+    until = time.monotonic() + 1.2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("influpath.benchmarks.open_loop.PART", 0.5)
+        found = run(slow_at_first, seconds=2.0)["requests"]["next"]
+    parts = found["over_time"]
+    assert [part["from_second"] for part in parts] == [0.0, 0.5, 1.0, 1.5]
+    assert sum(part["requests"] for part in parts) == found["requests"]
+    assert parts[0]["p50"] >= 100 > parts[3]["p50"]
 
 
 def test_errors_are_counted_by_what_they_are() -> None:

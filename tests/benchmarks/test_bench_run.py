@@ -184,6 +184,12 @@ DOCUMENT: dict[str, Any] = {
             ]
         },
         "reach": {"skipped": "no real data."},
+        "serving": {
+            "requests": {
+                kind: {"over_time": [{"from_second": 0.0, "requests": 9, "p50": 3.0, "p99": 70.0}]}
+                for kind in ("next", "feedback", "healthz")
+            }
+        },
     },
 }
 
@@ -192,7 +198,7 @@ def test_the_picture_names_what_it_shows(tmp_path: Path) -> None:
     svg, png = tmp_path / "bench.svg", tmp_path / "bench.png"
     assert draw_bench(DOCUMENT, [svg, png])
     text = svg.read_text()
-    for shown in ("train IRN, the paper's size", "84 ×", "peak memory, GiB", "history length"):
+    for shown in ("train IRN, the paper's size", "84 ×", "peak memory, GiB", "feedback, p99"):
         assert shown in text
     # How long a start takes is no ratio of speeds.
     assert "3 ×" not in text

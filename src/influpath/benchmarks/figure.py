@@ -1,4 +1,4 @@
-"""The result as a picture: how many times faster than the references, and what growth costs."""
+"""The result as a picture: how many times faster, what growth costs, how long requests take."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +17,7 @@ from matplotlib.ticker import (
 )
 
 from influpath.benchmarks.growth import SAMPLED
+from influpath.benchmarks.serving_figure import draw_serving
 from influpath.experiments.figure_parts import BLUE, GREEN, INK, SKY, STYLE, VERMILLION
 from influpath.files import atomic_path
 
@@ -51,7 +52,7 @@ GRID: Any = {"color": INK, "alpha": 0.15, "linewidth": 0.6}
 
 
 def draw_bench(document: Mapping[str, Any], paths: Sequence[Path]) -> bool:
-    """Draw the ratios and the growth curves.
+    """Draw the ratios, the growth curves, and how long requests to the service took.
 
     Args:
         document: As written to the result file.
@@ -67,19 +68,21 @@ def draw_bench(document: Mapping[str, Any], paths: Sequence[Path]) -> bool:
         if key in ratios
     ]
     growth = document["parts"].get("growth", {}).get("rows", [])
-    if not bars and not growth:
+    requests = document["parts"].get("serving", {}).get("requests", {})
+    heights = ((0.9 + 0.3 * len(bars), bars), (5.6, growth), (4.0, requests))
+    shares = [height for height, there in heights if there]
+    if not shares:
         return False
     with mpl.rc_context({**STYLE, "svg.hashsalt": "bench"}):
-        figure = Figure(figsize=(10.5, (0.9 + 0.3 * len(bars)) * bool(bars) + 5.6 * bool(growth)))
+        figure = Figure(figsize=(10.5, sum(shares)))
         FigureCanvasAgg(figure)
-        shares = [
-            height for height, there in ((0.9 + 0.3 * len(bars), bars), (5.6, growth)) if there
-        ]
         parts = iter(figure.subfigures(len(shares), 1, height_ratios=shares, squeeze=False)[:, 0])
         if bars:
             draw_ratios(next(parts).subplots(), bars)
         if growth:
             draw_growth(next(parts).subplots(2, 3, sharex="col", sharey="row"), growth)
+        if requests:
+            draw_serving(next(parts).subplots(), requests)
         for path in paths:
             with atomic_path(path) as temporary:
                 figure.savefig(temporary, dpi=150, metadata=METADATA.get(path.suffix))

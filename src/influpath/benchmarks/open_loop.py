@@ -30,6 +30,8 @@ PATIENCE = 30.0
 # Seconds after which an idle connection is not used again: the service ends it sooner or later, and
 # a request that is on its way then is lost.
 IDLE = 30.0
+# Seconds of each part of a run whose figures are reported by themselves.
+PART = 15.0
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,12 @@ class Seen:
     Attributes:
         latency: Milliseconds from when each was due to its whole answer.
         late: Milliseconds by which the client sent it late.
+        due: Seconds from the beginning of what is measured until each was due.
         errors: What went wrong, by what it was.
     """
 
     latency: list[float] = field(default_factory=list)
+    due: list[float] = field(default_factory=list)
     late: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
 
@@ -83,13 +87,28 @@ class Seen:
             "errors": dict(self.errors),
         }
         if self.latency:
-            found |= {
-                name: round(float(np.percentile(self.latency, at)), 3)
-                for name, at in QUANTILES.items()
-            }
+            found |= quantiles(self.latency)
             found["max"] = round(max(self.latency), 3)
             found["client_late_p99"] = round(float(np.percentile(self.late, 99)), 3)
+            found["over_time"] = self.over_time()
         return found
+
+    def over_time(self) -> list[dict[str, float]]:
+        """Return the figures of each part of the run: by when requests were due."""
+        parts: dict[float, list[float]] = {}
+        for due, latency in zip(self.due, self.latency, strict=True):
+            parts.setdefault(due // PART * PART, []).append(latency)
+        return [
+            {"from_second": start, "requests": len(own), **quantiles(own)}
+            for start, own in sorted(parts.items())
+        ]
+
+
+def quantiles(milliseconds: list[float]) -> dict[str, float]:
+    """Return the quantiles of latencies, by name."""
+    return {
+        name: round(float(np.percentile(milliseconds, at)), 3) for name, at in QUANTILES.items()
+    }
 
 
 class Client:
@@ -164,7 +183,7 @@ class OpenLoop:
             wait = start + due - time.perf_counter()
             if wait > 0:
                 await asyncio.sleep(wait)
-            task = asyncio.create_task(self.one(kind, start + due, due >= load.warm_up))
+            task = asyncio.create_task(self.one(kind, start + due, due - load.warm_up))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         await asyncio.gather(*tasks)
@@ -176,8 +195,14 @@ class OpenLoop:
             "connections": self.client.opened,
         }
 
-    async def one(self, kind: str, due: float, counts: bool) -> None:
-        """Send one request and note what became of it."""
+    async def one(self, kind: str, due: float, measured: float) -> None:
+        """Send one request and note what became of it.
+
+        Args:
+            kind: Of the request.
+            due: When, on the clock.
+            measured: The same from the beginning of what is measured; negative before.
+        """
         seen = self.seen[kind]
         sent, wrong = time.perf_counter(), None
         try:
@@ -185,7 +210,8 @@ class OpenLoop:
                 wrong = await getattr(self, kind)()
         except (OSError, EOFError, TimeoutError, ValueError, StopIteration) as error:
             wrong = type(error).__name__
-        if counts:
+        if measured >= 0:
+            seen.due.append(measured)
             seen.latency.append(1000 * (time.perf_counter() - due))
             seen.late.append(1000 * (sent - due))
         if wrong:

@@ -48,7 +48,8 @@ def measure_serving(config: BenchConfig, dataset: Dataset, work: Path) -> dict[s
         raise ConfigError("no bundles: name a folder of `influpath publish` with --bundles.")
     given, out = work / "load.json", work / "latencies.json"
     database = serving.database or f"sqlite:///{work / 'influpath.db'}"
-    with service(serving.bundles, database, work) as address:
+    # As on a machine that does nothing else.
+    with service(serving.bundles, database, work, "--pin") as address:
         campaigns = start_campaigns(address, dataset)
         host, _, port = address.removeprefix("http://").rpartition(":")
         load = Load(
@@ -102,13 +103,13 @@ def rows(requests: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def service(bundles: Path, database: str, work: Path) -> Iterator[str]:
-    """Yield the address of a running service; end it afterwards.
+def service(bundles: Path, database: str, work: Path, *options: object) -> Iterator[str]:
+    """Yield the address of a running service; end it afterwards; see ``start_service``.
 
     Raises:
         ResultError: It does not start.
     """
-    process, address = start_service(bundles, database, work)
+    process, address = start_service(bundles, database, work, *options)
     try:
         yield address
     finally:

@@ -66,8 +66,20 @@ def serve(
             help="Whether a key is needed. (default on every address but this machine's own)",
         ),
     ] = None,
-    workers: Annotated[int | None, setting("workers", "Processes that plan. (default 2)")] = None,
+    workers: Annotated[
+        int | None, setting("workers", "Processes that plan. (default 2; 1 on two cores)")
+    ] = None,
     threads: Annotated[int | None, setting("threads", "Threads of each. (default 1)")] = None,
+    pin: Annotated[
+        bool | None,
+        typer.Option(
+            "--pin",
+            envvar="INFLUPATH_PIN",
+            show_envvar=False,
+            show_default=False,
+            help="Give each planning process a core to itself; for a machine of its own.",
+        ),
+    ] = None,
     loaded: Annotated[
         int | None, setting("loaded", "Models that each holds in memory. (default 3)")
     ] = None,

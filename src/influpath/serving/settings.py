@@ -1,5 +1,6 @@
 """How the service runs: one frozen model, from options or the environment."""
 
+import os
 from pathlib import Path
 
 from pydantic import Field
@@ -7,6 +8,15 @@ from pydantic import Field
 from influpath.config import FrozenConfig
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+
+
+def usual_workers() -> int:
+    """Return how many processes plan: one core is left to whoever answers.
+
+    Several that plan small batches at the same time also do more work than one that plans all that
+    waits together.
+    """
+    return min(2, max(1, (os.cpu_count() or 2) - 1))
 
 
 class ServerSettings(FrozenConfig):
@@ -25,8 +35,9 @@ class ServerSettings(FrozenConfig):
         max_journeys: Campaigns that may lead one user at the same time.
         proposal_days: After so many days without an answer a proposal counts as ignored.
         loaded: Bundles that are held in memory at once.
-        workers: Processes that plan.
+        workers: Processes that plan; 2, or 1 where there are no more than two cores.
         threads: Threads of each.
+        pin: Whether each of them has a core to itself, and all else keeps off those.
         max_waiting: Requests at work at once; more are turned away (503).
         secure_cookie: Whether the page's cookie is sent over HTTPS only.
     """
@@ -43,8 +54,9 @@ class ServerSettings(FrozenConfig):
     max_journeys: int = Field(default=1, ge=1, le=100)
     proposal_days: float = Field(default=7.0, gt=0, le=365)
     loaded: int = Field(default=3, ge=1, le=100)
-    workers: int = Field(default=2, ge=1, le=64)
+    workers: int = Field(default_factory=usual_workers, ge=1, le=64)
     threads: int = Field(default=1, ge=1, le=64)
+    pin: bool = False
     max_waiting: int = Field(default=2_000, ge=1)
     secure_cookie: bool = False
 

@@ -2,74 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
-import httpx
-import pytest
 from fastapi import FastAPI
 
-from influpath.serving.api.app import create_app
-from influpath.serving.api.server import finder
-from influpath.serving.campaigns.service import Service
-from influpath.serving.schemas import Role
-from influpath.serving.settings import ServerSettings
 from influpath.serving.store import keys
 from influpath.serving.store.database import Database
 
 from ..conftest import Clock
-from .client import client_of, detail
+from .acting import CAMPAIGN, OBJECTIVE, Enter, asked, follow
+from .client import detail
 from .fuzzing import fuzz, operations
-
-Enter = Callable[..., httpx.Client]
-OBJECTIVE = {"kind": "item", "id": 12}
-CAMPAIGN = {"name": "Film 12", "objective": OBJECTIVE, "holdout": 0.0, "guardrails": {"floor": 0}}
-
-
-@pytest.fixture
-def whole(service: Service, store: Database, clock: Clock) -> FastAPI:
-    return create_app(service, ServerSettings(rate=1e9, burst=10**9), finder(store, clock))
-
-
-@pytest.fixture
-def enter(whole: FastAPI, store: Database, clock: Clock) -> Iterator[Enter]:
-    """Return what makes a client with a new key."""
-    with ExitStack() as stack:
-
-        def make(role: Role, tenant: str = "default", name: str | None = None, **more: Any) -> Any:
-            _, text = keys.create(store, tenant, name or role, role, clock(), **more)
-            return stack.enter_context(client_of(whole, text))
-
-        yield make
-
-
-def asked(response: httpx.Response, status: int = 200) -> Any:
-    """Return an answer after checking its status."""
-    assert response.status_code == status, response.text
-    return response.json()
-
-
-def follow(
-    platform: httpx.Client, user: int, answer: str = "accepted", steps: int = 1
-) -> list[Any]:
-    """Let a user answer some proposals; return them."""
-    shown = []
-    for _ in range(steps):
-        proposal = asked(platform.post("/v1/next", json={"user_id": user}))
-        assert asked(platform.post("/v1/next", json={"user_id": user})) == proposal
-        event = {
-            "event_id": f"{proposal['proposal_id']}-{answer}",
-            "user_id": user,
-            "kind": answer,
-            "proposal_id": proposal["proposal_id"],
-        }
-        for status in ("recorded", "duplicate"):
-            said = asked(platform.post("/v1/feedback", json={"events": [event]}))
-            assert said["results"] == [{"event_id": event["event_id"], "status": status}]
-        shown.append(proposal)
-    return shown
 
 
 def test_a_campaign_from_its_creation_to_arrival_and_report(enter: Enter) -> None:

@@ -1,6 +1,8 @@
-"""What platforms and their users do, in one call each."""
+"""What platforms and their users do, in one call each, and what is kept of it."""
 
 from typing import Any
+
+from sqlalchemy import select
 
 from influpath.planning.objectives import Objective
 from influpath.serving.campaigns.service import Caller, Service
@@ -13,6 +15,8 @@ from influpath.serving.schemas import (
     NextIn,
     Recorded,
 )
+from influpath.serving.store.database import Database
+from influpath.serving.store.tables import metadata
 from serving.conftest import ADMIN, SERVER
 
 FILM_9 = Objective.item(9)
@@ -54,3 +58,15 @@ def send(service: Service, event: Event, caller: Caller = SERVER) -> str:
 def send_all(service: Service, *events: Event, caller: Caller = SERVER) -> tuple[Recorded, ...]:
     """Send events in one call."""
     return service.feedback(caller, FeedbackIn(events=events)).results
+
+
+def rows_of(store: Database, tenant: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Return all that is kept of a tenant."""
+    with store.reading() as connection:
+        return {
+            table.name: sorted(
+                map(tuple, connection.execute(select(table).where(table.c.tenant_id == tenant))),
+                key=repr,
+            )
+            for table in metadata.sorted_tables
+        }

@@ -1,13 +1,14 @@
 """What is promised of campaigns, one thing at a time, on both databases."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event as Signal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import Connection
 
 from influpath.errors import ConfigError, InfluPathError, ModelFileError, UnknownIdError
 from influpath.planning.objectives import Objective
@@ -18,8 +19,6 @@ from influpath.serving.campaigns.service import Service
 from influpath.serving.engine.catalogue import Catalogue
 from influpath.serving.errors import ConflictError, ForbiddenError, NotFoundError, NotReadyError
 from influpath.serving.schemas import (
-    Audience,
-    AudienceIn,
     CampaignChange,
     CampaignIn,
     Event,
@@ -32,7 +31,7 @@ from influpath.serving.schemas import (
     PlanIn,
 )
 from influpath.serving.settings import ServerSettings
-from influpath.serving.store.tables import metadata
+from influpath.serving.store import tenants
 from serving.campaigns.acting import FILM_9, answer, ask, create, organic, send, send_all
 from serving.conftest import ADMIN, SERVER, VIEWER, Clock
 from serving.fakes import FakeCatalogue, FakeEngine
@@ -123,18 +122,6 @@ def test_an_opt_out_while_the_engine_thinks_holds(service: Service, engine: Fake
     assert ask(service).source == "plain"
 
 
-def test_a_deletion_while_the_engine_thinks_holds(service: Service, engine: FakeEngine) -> None:
-    def hook(_: object) -> None:
-        engine.hook = None
-        service.delete_user(SERVER, 3)
-
-    engine.hook = hook
-    shown = ask(service, 3)
-    assert send(service, answer(shown)) == "recorded"
-    ask(service, 3)
-    assert not engine.asked[-1].person.known
-
-
 def test_goals_come_first_and_survive_an_opt_out(service: Service) -> None:
     create(service)
     goal = service.add_goal(SERVER, 1, GoalIn(objective=Objective.item(10)))
@@ -168,6 +155,36 @@ def test_a_proposal_that_nobody_answers_counts_as_ignored(service: Service, cloc
     assert service.report(VIEWER, campaign.id).answers["ignored"] == 1
     assert send(service, answer(shown)) == "recorded"
     assert service.report(VIEWER, campaign.id).answers["accepted"] == 1
+
+
+@pytest.mark.parametrize("met", [False, True], ids=["somebody new", "somebody led"])
+def test_a_campaign_that_ends_while_an_item_is_chosen_leads_nobody_any_more(
+    service: Service, met: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = create(service)
+    if met:
+        send(service, answer(ask(service)))
+    reads = {name: getattr(tenants, name) for name in ("revision", "held_revision")}
+    with ThreadPoolExecutor(1) as pool:
+        endings = []
+
+        def reading(name: str) -> Callable[[Connection, str], int | None]:
+            def read(connection: Connection, tenant: str) -> int | None:
+                revision: int | None = reads[name](connection, tenant)
+                if not endings:
+                    end = CampaignChange(status="ended")
+                    endings.append(pool.submit(service.change_campaign, ADMIN, campaign.id, end))
+                    wait(endings, timeout=0.5)
+                return revision
+
+            return read
+
+        for name in reads:
+            monkeypatch.setattr(tenants, name, reading(name))
+        ask(service)
+        assert endings[0].result().status == "ended"
+    assert [each.status for each in service.user(VIEWER, 1).journeys] == ["stopped"]
+    assert ask(service).source == "plain"
 
 
 def test_a_campaign_ends_with_its_time(service: Service, clock: Clock) -> None:
@@ -263,63 +280,6 @@ def test_who_waits_for_a_catalogue_keeps_nobody_else_waiting(
     assert catalogues("slow") is waiting[0].result()
 
 
-def test_the_data_of_a_user_is_deleted_everywhere(service: Service) -> None:
-    name = "user-zoe-4711"
-    create(service, audience=Audience(kind="users", users=(name, "other")))
-    service.add_goal(SERVER, name, GoalIn(objective=Objective.item(10)))
-    shown = ask(service, name)
-    send(service, answer(shown))
-    send(service, organic(4, name))
-    service.opt_out(SERVER, name, OUT)
-    service.delete_user(SERVER, name)
-    with service.store.reading() as connection:
-        for table in metadata.sorted_tables:
-            assert name not in str(connection.execute(select(table)).all()), table.name
-    with pytest.raises(NotFoundError):
-        service.audit(VIEWER, user_id=name)
-    with pytest.raises(NotFoundError):
-        send(service, answer(shown))
-    # Who comes again is as new, but still left alone.
-    assert ask(service, name).source == "plain"
-    assert service.user(VIEWER, name).opted_out
-
-
-def test_who_goes_stays_a_number_and_counts_once(service: Service, clock: Clock) -> None:
-    campaign = create(service, window_days=1.5)
-    ask(service, 1)
-    send(service, organic(9, 1))
-    ask(service, 2)
-    service.delete_user(SERVER, 1)
-    service.delete_user(SERVER, 2)
-    report = service.report(VIEWER, campaign.id)
-    assert [stage.treated for stage in report.funnel] == [2, 2, 0, 1]
-    assert (report.uplift.treated.n, report.uplift.pending) == (0, 2)
-    # Their windows are over at noon of the next day, and count from the midnight after.
-    clock.forward(days=2)
-    # Who comes again is led again.
-    assert ask(service, 1).source == "campaign"
-    uplift = service.report(VIEWER, campaign.id).uplift
-    assert (uplift.treated.n, uplift.treated.value, uplift.pending) == (2, 0.5, 0)
-    service.delete_user(SERVER, 1)
-    assert service.report(VIEWER, campaign.id).uplift == uplift
-    # A campaign that is created after that has never met them.
-    shown = ask(service, 2)
-    later = create(service)
-    send(service, answer(shown))
-    ask(service, 2)
-    assert service.report(VIEWER, later.id).funnel[0].treated == 1
-
-
-def test_a_deleted_history_no_longer_counts(service: Service, engine: FakeEngine) -> None:
-    service.delete_user(SERVER, 3)
-    assert service.search_users(VIEWER, "3").users == ()
-    assert all(
-        each.user_id != 3 for each in service.audience(VIEWER, AudienceIn(objective=FILM_9)).members
-    )
-    ask(service, 3)
-    assert not engine.asked[-1].person.known
-
-
 def test_the_log_of_a_user_reads_as_plain_language(service: Service) -> None:
     create(service, name="Spring")
     send(service, answer(ask(service), "rejected"))
@@ -340,6 +300,14 @@ def test_the_frontier_goes_as_far_as_campaigns_may(
     assert frontier == sorted(set(frontier))
     assert max(frontier) <= cap
     assert service.plan(VIEWER, asked.model_copy(update={"frontier": False})).frontier == ()
+
+
+def test_feasibility_is_said_of_the_planner_of_campaigns_alone(service: Service) -> None:
+    asked = PlanIn(user_id=1, objective=FILM_9)
+    for planner, feasibility in ((None, 0.5), ("irn", 0.5), ("vanilla", None)):
+        plan = service.plan(VIEWER, asked.model_copy(update={"planner": planner}))
+        assert plan.feasibility == feasibility
+        assert any("Of users like this one" in said for said in plan.words) == bool(feasibility)
 
 
 def test_roles(service: Service) -> None:

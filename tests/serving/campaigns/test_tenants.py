@@ -9,7 +9,6 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
 
 from influpath.errors import InfluPathError, ModelFileError
 from influpath.planning.objectives import Objective
@@ -39,8 +38,7 @@ from influpath.serving.schemas import (
 )
 from influpath.serving.settings import ServerSettings
 from influpath.serving.store.database import Database
-from influpath.serving.store.tables import metadata
-from serving.campaigns.acting import answer, ask, create, organic, send
+from serving.campaigns.acting import answer, ask, create, organic, rows_of, send
 from serving.conftest import Clock
 from serving.fakes import FakeCatalogue, FakeEngine
 
@@ -241,18 +239,6 @@ def hold(service: Service, own: Caller, deeds: list[tuple[int, str]]) -> Guess:
             service.change_campaign(own, first.id, CampaignChange(status="paused"))
     ask(service, users[1], own)
     return Guess(users[0], first.id, goal.id, shown.proposal_id, f"{MARK}event", VERSIONS["one"][0])
-
-
-def rows_of(store: Database, tenant: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Return all that is kept of a tenant."""
-    with store.reading() as connection:
-        return {
-            table.name: sorted(
-                map(tuple, connection.execute(select(table).where(table.c.tenant_id == tenant))),
-                key=repr,
-            )
-            for table in metadata.sorted_tables
-        }
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -14,6 +14,7 @@ import pytest
 from influpath.errors import ModelFileError, UnknownIdError
 from influpath.planning.objectives import Objective
 from influpath.serving.bundles.bundle import Bundle
+from influpath.serving.cores import planning_cores
 from influpath.serving.engine.asks import (
     AudienceAsk,
     EngineError,
@@ -147,3 +148,21 @@ def alive(pid: int) -> bool:
         return stat.read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system pins nothing")
+def test_planning_has_its_cores_to_itself(bundles: Path) -> None:
+    before = os.sched_getaffinity(0)
+    cores = planning_cores(1)
+    engine = EngineWorkers(ServerSettings(bundles=bundles, workers=1, pin=True))
+    try:
+        # It pins before it answers.
+        engine.card(VERSION)
+        assert len(cores) == (len(before) > 1)
+        planner, other = engine.fast.workers[0], engine.slow.workers[0]
+        assert os.sched_getaffinity(planner.process.pid) == (set(cores) or before)
+        for rest in (0, other.process.pid):
+            assert os.sched_getaffinity(rest) == before - set(cores)
+    finally:
+        engine.close()
+        os.sched_setaffinity(0, before)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,41 @@ def test_nobody_has_written_if_the_commit_fails(store: Database) -> None:
     event.remove(store._write_engine, "commit", fails)
     assert written(store) == []
     assert set(together(store).values()) == {"written"}
+
+
+def test_nobody_has_written_what_sqlite_has_undone_by_itself(store: Database) -> None:
+    told: list[object] = []
+
+    def first() -> None:
+        try:
+            with store.writing() as connection:
+                write(connection, 1)
+            told.append("written")
+        except NotReadyError as error:
+            told.append(type(error))
+
+    def second() -> None:
+        with suppress(RuntimeError), store.writing() as connection:
+            write(connection, 2)
+            # As when the disk is full: the whole transaction goes, not this writer's part alone.
+            connection.exec_driver_sql("ROLLBACK")
+            raise RuntimeError
+
+    writer = store._writer
+    assert writer is not None
+    threads = [threading.Thread(target=each) for each in (first, second)]
+    with writer._turn:
+        for place, thread in enumerate(threads, start=1):
+            thread.start()
+            while writer._queued < place:
+                threading.Event().wait(0.001)
+    for thread in threads:
+        thread.join(10)
+    assert told == [NotReadyError]
+    assert written(store) == []
+    with store.writing() as connection:
+        write(connection, 3)
+    assert written(store) == [3]
 
 
 def test_nobody_returns_before_the_commit(store: Database) -> None:

@@ -130,7 +130,6 @@ class Deciding(Base):
                     status="open",
                     version=situation.active,
                     horizon=campaign.terms.horizon,
-                    new=True,
                 )
             )
         return found

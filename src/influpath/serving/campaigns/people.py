@@ -166,7 +166,8 @@ class People(Base):
                 raise NotFoundError(f"this user has no goal {goal_id!r}.")
             if goals[0].status == "open":
                 users.change(connection, row.id)
-                journeys.change(connection, goals[0].journey_id, status="stopped", ended_at=now)
+                ended = {"status": "stopped", "ended_at": now}
+                journeys.change(connection, goals[0].journey_id, "open", **ended)
                 words = goals[0].objective_words
                 self._note_of_user(
                     connection, caller, row, "goal.given_up", goal=goal_id, objective=words
@@ -182,9 +183,12 @@ class People(Base):
         now, name = self.clock(), str(user_id)
         with self.store.writing() as connection:
             row = users.lock(connection, caller.tenant, [name]).get(name)
+            # Whoever decides about somebody new right now decides again, or has been waited for.
+            tenants.touch(connection, caller.tenant)
+            row = row or users.lock(connection, caller.tenant, [name]).get(name)
             if row is not None:
                 departing.keep(connection, row.id, now)
-            deleted = users.erase(connection, caller.tenant, name)
+            deleted = users.erase(connection, caller.tenant, name, row)
             entry = audit.entry(
                 now,
                 "user",

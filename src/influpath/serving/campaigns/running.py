@@ -128,7 +128,11 @@ class Running(Deciding):
                     each["user_ref"] = ref
             elif not users.advance(connection, user.id, user.turn, 1 + expired):
                 return None
-            if tenants.revision(connection, tenant) != situation.revision:
+            # Who deletes a user or ends a campaign cannot see what is new here, and so counts the
+            # revision up; what is there already is checked by itself.
+            hold = user.id is None or new_legs
+            read = tenants.held_revision if hold else tenants.revision
+            if read(connection, tenant) != situation.revision:
                 raise Outdated
             if situation.proposal is not None and decision.closing is not None:
                 events.close_proposal(connection, situation.proposal.id, decision.closing, now)
@@ -136,8 +140,10 @@ class Running(Deciding):
                 events.add(connection, [never_came(situation, user.turn + 1)])
             journeys.add(connection, new_legs)
             for leg in decision.legs:
-                if leg.changed and not leg.new:
-                    journeys.change(connection, leg.id, **standing(leg, now))
+                if not leg.changed or leg.new:
+                    continue
+                if not journeys.change(connection, leg.id, leg.was, **standing(leg, now)):
+                    raise Outdated
             events.propose(connection, row)
             audit.add(connection, tenant, entries)
         return row

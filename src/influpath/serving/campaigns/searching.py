@@ -1,5 +1,6 @@
 """What is looked at and not recorded: paths, audiences, items and users."""
 
+from dataclasses import replace
 from typing import Any
 
 from influpath.serving.campaigns.base import Base, bundle
@@ -84,6 +85,9 @@ class Searching(Base):
                 frontier=self._frontier() if given.frontier else (),
             )
         )
+        if answer.planner != rows[0].card["planners"][0]:
+            # It says how often the campaigns' planner arrives, and nothing of others.
+            answer = replace(answer, rating=replace(answer.rating, feasibility=None))
         known = catalogue.history(whose.user, LAST) if whose.user and whose.known else ()
         history = (*known, *whose.since)[-LAST:]
         return as_plan(answer, history, version, catalogue)

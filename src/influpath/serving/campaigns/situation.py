@@ -35,7 +35,7 @@ class Leg:
         shown: How many were.
         feasibility: Of the objective, once it was asked for.
         began_turn: The user's turn when the journey began; None before.
-        new: Whether the store does not have it yet.
+        was: Status in the store; "" where the store does not have it yet.
         changed: Whether it differs from the store.
         note: Why it ended.
     """
@@ -52,9 +52,14 @@ class Leg:
     shown: int = 0
     feasibility: float | None = None
     began_turn: int | None = None
-    new: bool = False
+    was: str = ""
     changed: bool = False
     note: str | None = None
+
+    @property
+    def new(self) -> bool:
+        """Whether the store does not have it yet."""
+        return not self.was
 
     @property
     def terms(self) -> CampaignIn:
@@ -122,6 +127,7 @@ def leg_of(row: Row[Any], campaigns: dict[str, Kept]) -> Leg:
         shown=row.shown,
         feasibility=row.feasibility,
         began_turn=row.began_turn,
+        was=row.status,
     )
 
 

@@ -175,7 +175,7 @@ def _words(treated: Estimate, control: Estimate, induced: Estimate) -> str:
     led = f"The tastes of {count(treated.n, 'user')} who were led moved by {treated.value:.3f} bits"
     scale = "(0 is not at all, 1 is altogether)"
     if control.value is None or induced.value is None:
-        return f"{led} {scale}. There is no hold-out to compare with yet."
+        return f"{led} {scale}. There is no hold-out to compare with."
     low, high = induced.low or 0.0, induced.high or 0.0
     if low > 0:
         finding = f"The campaign moved tastes {induced.value:.3f} bits further than they drift"

@@ -105,7 +105,7 @@ def _words(
             )
         said.append("You may look at this as often as you like; the figures stay valid.")
     elif treated.rate is not None:
-        said.append("There is no hold-out to compare with yet.")
+        said.append("There is no hold-out to compare with.")
     if pending:
         said.append(
             f"{count(pending, 'user')} whose time is not over {'is' if pending == 1 else 'are'} "

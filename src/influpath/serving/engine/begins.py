@@ -8,7 +8,7 @@ from influpath.serving.engine.asks import StepAnswer
 from influpath.serving.engine.begin_asks import BeginAnswer, BeginAsk
 from influpath.serving.engine.loaded import Loaded
 from influpath.serving.engine.ratings import rate_people, read_people, rows_of
-from influpath.serving.engine.steps import answer_group, group_of
+from influpath.serving.engine.steps import Known, answer_group, group_of
 
 
 def begin(loaded: Loaded, asks: Sequence[BeginAsk]) -> list[BeginAnswer]:
@@ -36,13 +36,22 @@ def begin_together(loaded: Loaded, asks: Sequence[BeginAsk]) -> list[BeginAnswer
         for place, (ask, best) in enumerate(zip(asks, chosen, strict=True))
         if best is not None
     }
+    # Whatever may begin has a target.
+    targets = {
+        place: loaded.catalogue.items.number(str(ratings[place][best].target))
+        for place, best in enumerate(chosen)
+        if best is not None
+    }
     groups: defaultdict[tuple[str, bool, int, int], list[int]] = defaultdict(list)
     for place, ask in first.items():
         groups[group_of(ask)].append(place)
     steps: dict[int, StepAnswer] = {}
     for places in groups.values():
-        rows_BI = reading.log_prob_BI[[people[first[place].person] for place in places]]
-        answers = answer_group(loaded, [first[place] for place in places], rows_BI)
+        known = [
+            Known(reading.log_prob_BI[people[first[place].person]], targets[place])
+            for place in places
+        ]
+        answers = answer_group(loaded, [first[place] for place in places], known)
         steps |= {
             place: answer
             for place, answer in zip(places, answers, strict=True)

@@ -64,17 +64,24 @@ class Lane:
         loaded: Bundles that each holds in memory.
         threads: Of torch's, in each.
         patient: Whether other processes come first.
+        cores: One for each worker to keep to; none where they may use all.
     """
 
     def __init__(
-        self, count: int, bundles: Path, loaded: int, threads: int, patient: bool = False
+        self,
+        count: int,
+        bundles: Path,
+        loaded: int,
+        threads: int,
+        patient: bool = False,
+        cores: tuple[int, ...] = (),
     ) -> None:
         self._waiting: deque[Waiting] = deque()
         self._changed = Condition()
         self._idle = 0
         self._closed = False
         arguments = (os.getpid(), bundles, loaded, threads, patient)
-        self.workers = [Worker(self, arguments) for _ in range(count)]
+        self.workers = [Worker(self, (*arguments, cores[n : n + 1])) for n in range(count)]
 
     def put(self, waiting: Waiting) -> "Future[Any]":
         """Let something be done.

@@ -34,6 +34,19 @@ GONE = "every item of the objective was had or rejected before, or is excluded"
 
 
 @dataclass(frozen=True, eq=False)
+class Known:
+    """What was found out of a person before the first step.
+
+    Attributes:
+        log_prob_I: log p(i | s) of the planner's model.
+        target: The member of the objective that is reached best, nothing excluded.
+    """
+
+    log_prob_I: Tensor
+    target: int
+
+
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """An ask in numbers.
 
@@ -45,6 +58,7 @@ class Prepared:
         members: Items that fulfil the objective; empty for the plain recommender.
         excluded_I: Items that may never be shown.
         log_prob_I: log p(i | s) of the planner's model, where the history was read already.
+        target: The member that is led to, where that is known already.
     """
 
     ask: StepAsk
@@ -54,15 +68,16 @@ class Prepared:
     members: IntArray
     excluded_I: Tensor
     log_prob_I: Tensor | None = None
+    target: int | None = None
 
     @classmethod
-    def of(cls, loaded: Loaded, ask: StepAsk, log_prob_I: Tensor | None = None) -> "Prepared":
+    def of(cls, loaded: Loaded, ask: StepAsk, known: Known | None = None) -> "Prepared":
         """Look everything up.
 
         Args:
             loaded: The bundle.
             ask: The ask.
-            log_prob_I: As the attribute; only where nothing has happened since.
+            known: What was found out before; only where nothing has happened since.
 
         Raises:
             UnknownIdError: An item or a category is not in the catalogue.
@@ -70,6 +85,7 @@ class Prepared:
         plain = ask.objective is None
         model = loaded.bundle.plain if plain else loaded.bundle.model
         members = np.empty(0, dtype=np.int64)
+        excluded_I = loaded.excluded(ask.limits)
         if ask.objective is not None:
             members = loaded.catalogue.member_numbers(ask.objective)
         return cls(
@@ -78,8 +94,10 @@ class Prepared:
             happened=in_slots(ask.moments, loaded.catalogue.items),
             user=loaded.user_row(ask.person, model),
             members=members,
-            excluded_I=loaded.excluded(ask.limits),
-            log_prob_I=log_prob_I,
+            excluded_I=excluded_I,
+            log_prob_I=None if known is None else known.log_prob_I,
+            # It was chosen among all of them.
+            target=None if known is None or excluded_I.any() else known.target,
         )
 
 
@@ -89,21 +107,20 @@ def group_of(ask: StepAsk) -> tuple[str, bool, int, int]:
 
 
 def answer_group(
-    loaded: Loaded, asks: Sequence[StepAsk], log_prob_BI: Tensor | None = None
+    loaded: Loaded, asks: Sequence[StepAsk], known: Sequence[Known] | None = None
 ) -> list[StepAnswer | InfluPathError]:
     """Answer asks that agree in ``group_of``; an ask that is wrong fails alone.
 
     Args:
         loaded: The bundle.
         asks: The asks.
-        log_prob_BI: Their ``Prepared.log_prob_I``, where there are any.
+        known: What was found out of each before, if it was.
     """
     answers: list[StepAnswer | InfluPathError] = []
     prepared: list[Prepared] = []
     for place, ask in enumerate(asks):
-        log_prob_I = None if log_prob_BI is None else log_prob_BI[place]
         try:
-            prepared.append(Prepared.of(loaded, ask, log_prob_I))
+            prepared.append(Prepared.of(loaded, ask, None if known is None else known[place]))
             answers.append(StepAnswer(None))
         except InfluPathError as cause:
             answers.append(cause)
@@ -152,8 +169,7 @@ def next_items(loaded: Loaded, rows: Sequence[Prepared]) -> list[StepAnswer]:
         excluded_BI = torch.stack([row.excluded_I for row in rows])
         targets_B = np.zeros(len(rows), dtype=np.int64)
         if first.objective is not None:
-            members_BK = padded([row.members for row in rows])
-            targets_B = aim(state, reading, members_BK, excluded_BI, loaded.bundle.feasibility)
+            targets_B = targets(loaded, rows, state, reading, excluded_BI)
             session.retarget(np.where(targets_B > 0, targets_B, state.objectives_B))
         floor_B = np.array([row.ask.limits.floor for row in rows])
         state.barred_BI = state.barred_BI | excluded_BI | below_floor(reading, floor_B)
@@ -168,6 +184,17 @@ def log_probs(planner: ModelPlanner[Any], state: State, rows: Sequence[Prepared]
         return torch.stack(read)
     # Where the planner reads along, it has read this already.
     return planner.reading(state).log_probs()
+
+
+def targets(
+    loaded: Loaded, rows: Sequence[Prepared], state: State, reading: Reading, excluded_BI: Tensor
+) -> IntArray:
+    """Return the member that each row is led to, 0 where none is left."""
+    known = [row.target for row in rows if row.target is not None]
+    if len(known) == len(rows):
+        return np.array(known)
+    members_BK = padded([row.members for row in rows])
+    return aim(state, reading, members_BK, excluded_BI, loaded.bundle.feasibility)
 
 
 def padded(members: Sequence[IntArray]) -> IntArray:

@@ -13,13 +13,15 @@ import torch
 
 from influpath.errors import InfluPathError
 from influpath.experiments.training_jobs import watch_parent
+from influpath.serving.cores import keep_to
 from influpath.serving.engine.engine import LocalEngine
 from influpath.serving.garbage import freeze
 
 logger = logging.getLogger("influpath")
 
-# By how much a patient worker stands back.
-PATIENT = 10
+# By how much workers stand back: the service first, for it answers whoever needs no planning, then
+# those that plan steps, then the patient ones.
+STEPS, PATIENT = 5, 10
 
 
 class Work(NamedTuple):
@@ -39,7 +41,13 @@ class Work(NamedTuple):
 
 
 def work(
-    connection: Connection, parent: int, bundles: Path, loaded: int, threads: int, patient: bool
+    connection: Connection,
+    parent: int,
+    bundles: Path,
+    loaded: int,
+    threads: int,
+    patient: bool,
+    cores: tuple[int, ...] = (),
 ) -> None:
     """Answer until the other end is closed.
 
@@ -50,17 +58,19 @@ def work(
         loaded: Bundles in memory.
         threads: Of torch's.
         patient: Whether other processes come first.
+        cores: Those that it keeps to; all where none is named.
     """
+    if cores:
+        keep_to(*cores)
     watch_parent(parent)
     # Whoever stops the service may tell all its processes; it ends this one when it is done.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     torch.set_num_threads(threads)
     # The service says all there is to say.
     logger.setLevel(logging.ERROR)
-    if patient:
-        # Not on every system.
-        with contextlib.suppress(AttributeError, OSError):
-            os.nice(PATIENT)
+    # Not on every system.
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(PATIENT if patient else STEPS)
     engine = LocalEngine(bundles, loaded)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         held: set[str] = set()

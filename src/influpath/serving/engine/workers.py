@@ -10,6 +10,7 @@ from typing import Any
 
 from influpath.serving.bundles.bundle import read_about
 from influpath.serving.bundles.names import check_version
+from influpath.serving.cores import keep_off, planning_cores
 from influpath.serving.engine.asks import (
     AudienceAnswer,
     AudienceAsk,
@@ -38,8 +39,11 @@ class EngineWorkers:
         self.bundles = Path(settings.bundles).absolute()
         self._fingerprints: dict[str, str] = {}
         self._lock = Lock()
-        self.fast = Lane(settings.workers, self.bundles, settings.loaded, settings.threads)
-        self.slow = Lane(1, self.bundles, settings.loaded, settings.threads, patient=True)
+        cores = planning_cores(settings.workers) if settings.pin else ()
+        keep_off(cores)
+        held, threads = settings.loaded, settings.threads
+        self.fast = Lane(settings.workers, self.bundles, held, threads, cores=cores)
+        self.slow = Lane(1, self.bundles, held, threads, patient=True)
 
     def fingerprint(self, version: str) -> str:
         """Return what a version is; what it was at first is what it must stay.

@@ -9,6 +9,7 @@ from influpath.serving.page.rendering import static_files
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 FILES = static_files()
+PARTS = (explore, campaigns, people, models, login)
 
 
 @router.get("/static/{path:path}")
@@ -17,5 +18,5 @@ async def static(request: Request, path: str) -> Response:
     return await FILES.get_response(path, request.scope)
 
 
-for part in (explore, campaigns, people, models, login):
+for part in PARTS:
     router.include_router(part.router)

@@ -84,7 +84,8 @@ class Plan(FrozenConfig):
         steps: What is shown.
         figures: What it comes to.
         end_probability: Of the objective, at the end.
-        feasibility: Probability that the user accepts the objective within the horizon.
+        feasibility: Probability that the user accepts the objective within the horizon, led by the
+            planner of the campaigns; None of other planners.
         reachable: Whether it is.
         note: Why it is not.
         words: What it comes to, in words.

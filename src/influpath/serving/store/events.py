@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from influpath.serving.store.tables import events, journeys, proposals
+from influpath.serving.store.tables import PROPOSAL_IS_OPEN, events, journeys, proposals
 
 OF_USER = (
     select(events.c.turn, events.c.kind, events.c.item, events.c.journey_id)
@@ -64,7 +64,7 @@ def open_proposal(connection: Connection, user_ref: int) -> Row[Any] | None:
     return connection.execute(
         select(proposals, journeys.c.status.label("journey_status"))
         .outerjoin(journeys, journeys.c.id == proposals.c.journey_id)
-        .where(proposals.c.user_ref == user_ref, proposals.c.status == "open")
+        .where(proposals.c.user_ref == user_ref, PROPOSAL_IS_OPEN)
     ).first()
 
 
@@ -85,7 +85,7 @@ def close_proposal(connection: Connection, proposal_id: str, status: str, now: d
     """Close a proposal that nobody answered: "expired" or "withdrawn"."""
     connection.execute(
         update(proposals)
-        .where(proposals.c.id == proposal_id, proposals.c.status == "open")
+        .where(proposals.c.id == proposal_id, PROPOSAL_IS_OPEN)
         .values(status=status, closed_at=now)
     )
 

@@ -11,7 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from influpath.serving.store import models
-from influpath.serving.store.tables import journeys, proposals, tenants, users
+from influpath.serving.store.tables import (
+    PROPOSAL_IS_OPEN,
+    journeys,
+    proposals,
+    tenants,
+    users,
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ def _query() -> Any:
             users,
             (users.c.tenant_id == tenants.c.tenant_id) & (users.c.user_id == bindparam("user")),
         )
-        .outerjoin(proposals, (proposals.c.user_ref == users.c.id) & (proposals.c.status == "open"))
+        .outerjoin(proposals, (proposals.c.user_ref == users.c.id) & PROPOSAL_IS_OPEN)
         .outerjoin(journeys, journeys.c.id == proposals.c.journey_id)
     )
     return (

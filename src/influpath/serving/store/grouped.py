@@ -6,17 +6,21 @@ done: nobody has written before all of the group is on disk.  What one writer un
 else; if the commit fails, it fails for all of the group.
 """
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from influpath.serving.store.turns import Turns
 
 # Writers that share a commit, at most: nobody waits for more than so many others.
 MOST = 32
+UNDONE = "what was to be committed was undone before"
 
 
 @dataclass(eq=False)
@@ -65,7 +69,7 @@ class GroupedWriter:
             self._turn.release()
             raise
         try:
-            with group.connection.begin_nested():
+            with savepoint(group.connection):
                 yield group.connection
         finally:
             # Others work while this one waits for the disk, and join the next commit.
@@ -91,7 +95,7 @@ class GroupedWriter:
             with self._counting:
                 # Whoever queues takes the turn for certain, and commits or leaves it on.
                 last = self._queued == 0 or group.size >= MOST
-            if last:
+            if last or not is_begun(group.connection):
                 self._commit(group)
         finally:
             self._turn.release()
@@ -110,6 +114,8 @@ class GroupedWriter:
     def _commit(self, group: Group) -> None:
         self._group = None
         try:
+            if not is_begun(group.connection):
+                raise OperationalError("COMMIT", None, sqlite3.OperationalError(UNDONE))
             group.connection.commit()
         except BaseException as cause:
             group.error = cause
@@ -118,3 +124,23 @@ class GroupedWriter:
         finally:
             group.connection.close()
             group.done.set()
+
+
+@contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """Undo what a block wrote if it fails; as ``begin_nested``, in a third of the time."""
+    connection.exec_driver_sql("SAVEPOINT writer")
+    try:
+        yield
+    except BaseException:
+        if is_begun(connection):
+            connection.exec_driver_sql("ROLLBACK TO writer")
+            connection.exec_driver_sql("RELEASE writer")
+        raise
+    connection.exec_driver_sql("RELEASE writer")
+
+
+def is_begun(connection: Connection) -> bool:
+    """Whether a transaction is begun: SQLite undoes a whole one by itself if the disk is full."""
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.in_transaction)

@@ -28,7 +28,9 @@ NOT_ARRIVED = (
     )
 )
 ADD = insert(journeys)
-CHANGE = update(journeys).where(journeys.c.id == bindparam("journey"))
+CHANGE = update(journeys).where(
+    journeys.c.id == bindparam("journey"), journeys.c.status == bindparam("was")
+)
 
 
 def of_user(connection: Connection, user_ref: int) -> list[Row[Any]]:
@@ -51,9 +53,10 @@ def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         connection.execute(ADD, rows)
 
 
-def change(connection: Connection, journey_id: str, **values: Any) -> None:
-    """Change a journey."""
-    connection.execute(CHANGE, {"journey": journey_id, **values})
+def change(connection: Connection, journey_id: str, was: str, **values: Any) -> bool:
+    """Change a journey if its status is still the one that was read; return whether it was."""
+    done = connection.execute(CHANGE, {"journey": journey_id, "was": was, **values})
+    return done.rowcount == 1
 
 
 def give_back(connection: Connection, journey_id: str) -> None:

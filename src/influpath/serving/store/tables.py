@@ -26,6 +26,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    literal_column,
     text,
 )
 
@@ -272,6 +273,10 @@ proposals = Table(
         postgresql_where=text("status = 'open'"),
     ),
 )
+
+# Written out, for an index of open ones alone: were it a parameter, SQLite would plan a query anew
+# each time that it is asked.
+PROPOSAL_IS_OPEN = proposals.c.status == literal_column("'open'")
 
 events = Table(
     "events",

@@ -10,6 +10,8 @@ from influpath.serving.schemas import Exclusions
 from influpath.serving.store.tables import tenants
 
 REVISION = select(tenants.c.revision).where(tenants.c.tenant_id == bindparam("tenant"))
+# PostgreSQL waits for whoever is changing it; SQLite has one writer at a time in any case.
+HOLD = REVISION.with_for_update(read=True)
 SALT = select(tenants.c.salt).where(tenants.c.tenant_id == bindparam("tenant"))
 ENSURE = {
     "sqlite": sqlite.insert(tenants).on_conflict_do_nothing(),
@@ -41,6 +43,11 @@ def touch(connection: Connection, tenant: str) -> None:
 def revision(connection: Connection, tenant: str) -> int | None:
     """Return the tenant's revision; None where it is unknown."""
     return connection.scalar(REVISION, {"tenant": tenant})
+
+
+def held_revision(connection: Connection, tenant: str) -> int | None:
+    """Return the tenant's revision, which nobody changes until the transaction is over."""
+    return connection.scalar(HOLD, {"tenant": tenant})
 
 
 def excluded(connection: Connection, tenant: str) -> Exclusions:

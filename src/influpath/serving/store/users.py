@@ -187,20 +187,27 @@ def left_alone(connection: Connection, tenant: str) -> int:
     return (connection.scalar(out) or 0) + (connection.scalar(gone) or 0)
 
 
-def erase(connection: Connection, tenant: str, user_id: str) -> tuple[int, int, int]:
+def erase(
+    connection: Connection, tenant: str, user_id: str, row: Row[Any] | None
+) -> tuple[int, int, int]:
     """Delete everything about a user but the audit log, which knows nobody.
+
+    The tenant's revision must have been counted up in the same transaction.
+
+    Args:
+        connection: Of the transaction.
+        tenant: Whose user.
+        user_id: Theirs.
+        row: The user's, locked; None where there is none.
 
     Returns:
         How many events, proposals and journeys that were.
     """
-    # Whoever decides about somebody new right now decides again.
-    tenants.touch(connection, tenant)
-    rows = lock(connection, tenant, [user_id])
     before = tombstones(connection, tenant, [user_id])
     counts = (0, 0, 0)
     out = before.get(user_id, False)
-    if user_id in rows:
-        ref, out = rows[user_id].id, rows[user_id].opted_out
+    if row is not None:
+        ref, out = row.id, row.opted_out
         counts = (
             connection.execute(delete(events).where(events.c.user_ref == ref)).rowcount,
             connection.execute(delete(proposals).where(proposals.c.user_ref == ref)).rowcount,

@@ -169,7 +169,8 @@ export function drawFrontier(aggressiveness) {
         lineStyle: { width: 1.5, opacity: 0.6 }, itemStyle: { color: tint },
         data: labelled(pointsOf(table)).map(({ x, y, ...about }) => ({ value: [x, y], ...about })),
         label: {
-          show: true, position: "top", color: colour("soft"), fontSize: 11,
+          // Clear of the ring.
+          show: true, position: "top", distance: 11, color: colour("soft"), fontSize: 11,
           formatter: ({ data: { labels } }) => labels.join(", "),
         },
         labelLayout: { hideOverlap: true },
@@ -183,7 +184,7 @@ export function drawFrontier(aggressiveness) {
   // Where the ring stands, for whoever cannot see the canvas (tests, too).
   place.dataset.now = rings.map((at) => at.map((value) => value.toFixed(3)).join(" ")).join("; ");
   return draw("frontier", {
-    grid: { left: 56, right: 20, top: 22, bottom: all.length > 1 ? 70 : 44 },
+    grid: { left: 56, right: 20, top: 28, bottom: all.length > 1 ? 70 : 44 },
     xAxis: axis("surprise per step, log(PPL) in nats", { type: "value", scale: true, nameGap: 26 }),
     yAxis: axis("interest won, IoI in nats", { type: "value", scale: true, nameGap: 38 }),
     legend: { ...common().legend, show: all.length > 1, data: all.map((table) => table.dataset.planner) },
