@@ -19,6 +19,7 @@ from matplotlib.ticker import (
 from influpath.benchmarks.growth import SAMPLED
 from influpath.benchmarks.serving_figure import draw_serving
 from influpath.experiments.figure_parts import BLUE, GREEN, INK, SKY, STYLE, VERMILLION
+from influpath.experiments.saved_figures import settle
 from influpath.files import atomic_path
 
 # Ratios as people read them, in this order; those of durations have no place among them.
@@ -83,6 +84,7 @@ def draw_bench(document: Mapping[str, Any], paths: Sequence[Path]) -> bool:
             draw_growth(next(parts).subplots(2, 3, sharex="col", sharey="row"), growth)
         if requests:
             draw_serving(next(parts).subplots(), requests)
+        settle(figure)
         for path in paths:
             with atomic_path(path) as temporary:
                 figure.savefig(temporary, dpi=150, metadata=METADATA.get(path.suffix))

@@ -5,9 +5,24 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from influpath.experiments.figure_parts import STYLE
 from influpath.files import atomic_path
+
+
+def settle(figure: Figure) -> None:
+    """Lay a figure out once, and for good, at places that are the same every time.
+
+    The layout's solver differs in the last digits from one time to the next, and the ids of an SVG
+    are made of all digits.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for part in figure.subfigs:
+        part.bbox_relative.set_points(part.bbox_relative.get_points().round(5))
+    for axes in figure.axes:
+        axes.set_position(Bbox(axes.get_position().get_points().round(5)))
 
 
 def save_figures(draw: Callable[[], Figure | None], name: str, *paths: Path) -> None:
@@ -22,6 +37,7 @@ def save_figures(draw: Callable[[], Figure | None], name: str, *paths: Path) -> 
         figure = draw()
         if figure is None:
             return
+        settle(figure)
         for path in paths:
             metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
             with atomic_path(path) as temporary:
