@@ -18,7 +18,7 @@ def asked(response: httpx.Response, status: int = 200) -> Any:
 
 
 def follow(
-    platform: httpx.Client, user: int, answer: str = "accepted", steps: int = 1
+    platform: httpx.Client, user: int | str, answer: str = "accepted", steps: int = 1
 ) -> list[Any]:
     """Let a user answer some proposals; return them."""
     shown = []

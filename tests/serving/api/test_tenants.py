@@ -12,7 +12,7 @@ from influpath.serving.store.database import Database
 
 from ..campaigns.acting import rows_of
 from .acting import CAMPAIGN, OBJECTIVE, Enter, asked, follow
-from .fuzzing import put_real
+from .fuzzing import Real, put_real
 
 MARK = "Acme"
 USER = f"{MARK} user"
@@ -26,7 +26,7 @@ MADE_UP = {
     "version": "nothing",
 }
 # What both know, so that requests are valid.
-BOTH = {"item_id": [4], "objective": [OBJECTIVE], "items": [[7]], "categories": [["Drama"]]}
+BOTH: Real = {"item_id": [4], "objective": [OBJECTIVE], "items": [[7]], "categories": [["Drama"]]}
 
 
 def hold(enter: Enter) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What is promised of campaigns, one thing at a time, on both databases."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event as Signal
 
@@ -19,6 +19,7 @@ from influpath.serving.campaigns.service import Service
 from influpath.serving.engine.catalogue import Catalogue
 from influpath.serving.errors import ConflictError, ForbiddenError, NotFoundError, NotReadyError
 from influpath.serving.schemas import (
+    Campaign,
     CampaignChange,
     CampaignIn,
     Event,
@@ -166,7 +167,7 @@ def test_a_campaign_that_ends_while_an_item_is_chosen_leads_nobody_any_more(
         send(service, answer(ask(service)))
     reads = {name: getattr(tenants, name) for name in ("revision", "held_revision")}
     with ThreadPoolExecutor(1) as pool:
-        endings = []
+        endings: list[Future[Campaign]] = []
 
         def reading(name: str) -> Callable[[Connection, str], int | None]:
             def read(connection: Connection, tenant: str) -> int | None:

@@ -160,8 +160,8 @@ def test_planning_has_its_cores_to_itself(bundles: Path) -> None:
         engine.card(VERSION)
         assert len(cores) == (len(before) > 1)
         planner, other = engine.fast.workers[0], engine.slow.workers[0]
-        assert os.sched_getaffinity(planner.process.pid) == (set(cores) or before)
-        for rest in (0, other.process.pid):
+        assert os.sched_getaffinity(planner.process.pid or 0) == (set(cores) or before)
+        for rest in (0, other.process.pid or 0):
             assert os.sched_getaffinity(rest) == before - set(cores)
     finally:
         engine.close()
