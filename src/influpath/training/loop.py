@@ -3,7 +3,7 @@
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from influpath.errors import DivergedError, ModelFileError
 from influpath.training.checkpoints import load_checkpoint, read_state, save_checkpoint
 from influpath.training.optimizer import RowwiseAdamW, clip_gradients
 from influpath.training.progress import Progress
+from influpath.training.shards import team
 
 
 class TrainingConfig(FrozenConfig):
@@ -67,6 +68,13 @@ class Task(ABC):
     @abstractmethod
     def batches(self, rng: np.random.Generator) -> list[Any]:
         """Return one epoch's batches (cheap descriptions; tensors are made in ``loss``)."""
+
+    def shards(self, batch: Any) -> Sequence[Any]:
+        """Cut a batch into shards that ``loss`` takes one by one, at the same time; see ``shards``.
+
+        Where losses depend on the whole batch, it stays whole.
+        """
+        return [batch]
 
     @abstractmethod
     def loss(self, batch: Any, rng: np.random.Generator) -> tuple[Tensor, int]:
@@ -205,21 +213,19 @@ def run_epoch(
     task.module.train()
     batches = task.batches(rng)
     total, positions = 0.0, 0
-    for number, batch in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = scheduled(config, rate, epoch - 1 + number / len(batches))
-        with arithmetic(task.module, config):
-            loss, count = task.loss(batch, rng)
-        if not count:
-            continue
-        if not math.isfinite(value := float(loss.detach())):
-            raise diverged(task, config, f"loss is {value}", epoch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        clip_gradients(task.module.parameters(), config.clip_norm)
-        optimizer.step()
-        total, positions = total + value * count, positions + count
-        progress.batch(epoch, number + 1, len(batches), total / positions)
+    with team(task.module, lambda: arithmetic(task.module, config)) as threads:
+        for number, batch in enumerate(batches):
+            for group in optimizer.param_groups:
+                group["lr"] = scheduled(config, rate, epoch - 1 + number / len(batches))
+            loss, count = threads.differentiate(task.loss, task.shards(batch), rng)
+            if not count:
+                continue
+            if not math.isfinite(loss):
+                raise diverged(task, config, f"loss is {loss}", epoch)
+            clip_gradients(task.module.parameters(), config.clip_norm)
+            optimizer.step()
+            total, positions = total + loss * count, positions + count
+            progress.batch(epoch, number + 1, len(batches), total / positions)
     return total / max(positions, 1)
 
 
