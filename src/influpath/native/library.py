@@ -1,7 +1,7 @@
 """Compiling ``kernels.c`` once per machine, with the C compiler of the system if there is one.
 
-Neither installing nor importing the package needs a compiler.  The first training compiles in about
-two seconds, for the processor at hand, into the user's cache; where that fails, or the result does
+Neither installing nor importing the package needs a compiler.  The first training compiles in some
+seconds, for the processor at hand, into the user's cache; where that fails, or the result does
 not compute what PyTorch does, training goes on without, more slowly.
 """
 
@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 logger = logging.getLogger("influpath.native")
 
@@ -28,6 +29,8 @@ FLAGS = (
 COMPILERS = ("cc", "gcc", "clang")
 COMPILE_SECONDS = 120
 
+_compiling = Lock()
+
 Pointer, Number = ctypes.c_void_p, ctypes.c_int64
 SIGNATURES = {
     "attention_forward": [*[Number] * 4, Pointer, Number, *[Pointer] * 4],
@@ -40,6 +43,12 @@ SIGNATURES = {
 @cache
 def kernels() -> ctypes.CDLL | None:
     """Return the compiled kernels, compiling them if need be; None where there are none."""
+    # Of threads that ask at once, one compiles and the others wait for it.
+    with _compiling:
+        return _kernels()
+
+
+def _kernels() -> ctypes.CDLL | None:
     if os.environ.get(SWITCH) == "0":
         return None
     compiler = next(filter(None, map(shutil.which, [*COMPILERS])), None)

@@ -58,7 +58,9 @@ def usable() -> ctypes.CDLL | None:
 
 
 def fits(packed_BLX: Tensor, heads: int) -> bool:
-    """Say whether ``attend`` can be used; see ``takes``."""
+    """Say whether ``attend`` can be used, in bfloat16 after a conversion; see ``takes``."""
+    if packed_BLX.dtype is torch.bfloat16:
+        packed_BLX = packed_BLX.float()
     return packed_BLX.shape[2] <= 3 * heads * WIDEST and takes(packed_BLX)
 
 

@@ -52,7 +52,8 @@ class PatternAttention:
         """
         if not native.fits(packed_BLX, heads) or (pattern := self.pattern()) is None:
             return None
-        return native.attend(packed_BLX, heads, pattern)
+        # In bfloat16 too the kernel computes in float32, where it takes less than the conversions.
+        return native.attend(packed_BLX.float(), heads, pattern).to(packed_BLX.dtype)
 
 
 class TransformerBlock(nn.Module):

@@ -38,7 +38,7 @@ class TrainingConfig(FrozenConfig):
         validate_every: Epochs between validations.
         precision: "bfloat16" trains about twice as fast on processors that have it: matrix
             products and attention round to 8 bits of mantissa, weights, sums and validation stay
-            float32.  Losses agree to about 1e-4; "float32" repeats earlier results bit for bit.
+            float32.  Losses agree to about 1e-4.
         softmax_sample: For catalogues beyond 100,000 items: the full softmax is estimated from so
             many items, drawn anew for every batch; 0 is the whole catalogue.  See
             ``catalogue_loss``.
