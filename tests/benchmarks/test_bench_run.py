@@ -189,7 +189,7 @@ DOCUMENT: dict[str, Any] = {
             "requests": {
                 kind: {"over_time": [{"from_second": 0.0, "requests": 9, "p50": 3.0, "p99": 70.0}]}
                 for kind in ("next", "feedback", "healthz")
-            }
+            },
         },
     },
 }

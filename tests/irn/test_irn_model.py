@@ -119,7 +119,7 @@ def test_the_objective_helps(learned_irn: IRN) -> None:
     shown = np.mean([epoch["validation_loss"] for epoch in last])
     hidden = np.mean([epoch["validation_loss_hidden"] for epoch in last])
     assert shown < hidden - 0.01
-    assert hidden < 0.6 * first["validation_loss_hidden"]
+    assert hidden < 0.65 * first["validation_loss_hidden"]
 
 
 def test_log_probs_toward(irn: IRN, tiny: Any) -> None:

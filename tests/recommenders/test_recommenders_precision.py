@@ -7,16 +7,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 
 from influpath.data.dataset import Dataset
 from influpath.irn.model import IRN
 from influpath.irn.network import weighted_attention
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.bert4rec import BERT4Rec
-from influpath.recommenders.blocks import Dropout, causal_attention, masked_attention
+from influpath.recommenders.blocks import causal_attention, masked_attention
 from influpath.recommenders.bpr import BPR
 from influpath.recommenders.caser import Caser
+from influpath.recommenders.dropout import Dropout
 from influpath.recommenders.gru4rec import GRU4Rec
 from influpath.recommenders.sasrec import SASRec
 
@@ -82,7 +83,7 @@ def test_dropout_drops_its_share(share: float, shape: list[int], half: bool, see
         assert torch.equal(layer(x), y)
     assert y.dtype == x.dtype
     kept = y != 0
-    near = round(share * 256) / 256
+    near = round(share * 65536) / 65536
     spread = (near * (1 - near) / x.numel()) ** 0.5
     assert abs(float((~kept).float().mean()) - near) <= 6 * spread
     torch.testing.assert_close(
@@ -92,15 +93,22 @@ def test_dropout_drops_its_share(share: float, shape: list[int], half: bool, see
     assert torch.equal(gradient, y)
 
 
-def test_dropout_is_pytorchs_own_elsewhere() -> None:
-    x = torch.ones(50, 4)
+def test_dropout_is_the_same_in_every_precision() -> None:
+    """A seed drops the same features; what is added is what is dropped from."""
+    layer, x = Dropout(0.3), torch.ones(50, 4)
     results = []
-    for layer in (Dropout(0.3), nn.Dropout(0.3)):
+    for half in (False, True):
         torch.manual_seed(2)
-        results.append(layer(x))
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            results.append(layer(x))
     assert torch.equal(*results)
-    with bfloat16:
-        assert torch.equal(Dropout(0.3).eval()(x), x)
+    torch.manual_seed(2)
+    torch.testing.assert_close(layer.add(2 * x, x), results[0] + 2)
+    torch.manual_seed(2)
+    torch.testing.assert_close(layer.add(2 * x, x.bfloat16()), results[0] + 2, atol=0.01, rtol=0)
+    assert torch.equal(layer.eval()(x), x)
+    assert torch.equal(layer.eval().add(x, x), 2 * x)
+    assert not Dropout(1.0)(x).any()
 
 
 SIZES: dict[str, Any] = {"embedding_size": 16, "dropout": 0.0}

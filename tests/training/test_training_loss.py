@@ -110,10 +110,10 @@ def test_only_what_needs_a_gradient_gets_one() -> None:
 def reference(
     hidden_ND: Tensor, weight_VD: Tensor, target_N: Tensor, bias_V: Tensor | None
 ) -> list[Tensor]:
-    """Return loss and gradients in the order of sums that published results were trained with."""
+    """Return loss and gradients with the largest logit of every row taken off first."""
     d_hidden_ND, d_weight_VD = torch.empty_like(hidden_ND), torch.zeros_like(weight_VD)
     d_bias_V, loss = torch.zeros(len(weight_VD)), torch.zeros(())
-    size = max(16, (2 << 20) // (len(weight_VD) * 4))
+    size = max(16, fused_loss.CHUNK_BYTES // (len(weight_VD) * 4))
     for start in range(0, len(hidden_ND), size):
         rows = slice(start, start + size)
         if bias_V is None:
@@ -138,16 +138,41 @@ def reference(
     return [loss / len(hidden_ND), *(gradient * scale for gradient in gradients)]
 
 
+SIZES = [(300, 3416), (40, 17), (1, 2), (500, 40_000)]
+
+
 @pytest.mark.parametrize("biased", [True, False])
-@pytest.mark.parametrize(("positions", "catalogue"), [(300, 3416), (40, 17), (1, 2), (500, 40_000)])
-def test_float32_keeps_its_bits(positions: int, catalogue: int, biased: bool) -> None:
-    """Published results are repeated to the bit only while no sum changes its order."""
+@pytest.mark.parametrize(("positions", "catalogue"), SIZES)
+def test_large_logits_are_shifted(
+    positions: int, catalogue: int, biased: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit: the order of its sums is that of the reference."""
+    monkeypatch.setattr(fused_loss, "SAFE_LOGIT", 0.0)
     hidden, weight, target, bias = problem(positions, 24, catalogue, biased, 5)
     loss = fused_cross_entropy(hidden, weight, target, bias)
     found = [loss.detach(), *gradients(loss, hidden, weight, bias)]
     with torch.no_grad():
         expected = reference(hidden, weight, target, bias)
     assert all(map(torch.equal, found, expected))
+
+
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize(("positions", "catalogue"), SIZES)
+def test_bounded_logits_need_no_shift(positions: int, catalogue: int, biased: bool) -> None:
+    """As in training: loss and gradients agree with the shifted ones to a few roundings."""
+    hidden, weight, target, bias = problem(positions, 24, catalogue, biased, 5)
+    hidden = F.layer_norm(hidden, (24,)).detach().requires_grad_()
+    weight = (weight * 0.3).detach().requires_grad_()
+    loss = fused_cross_entropy(hidden, weight, target, bias)
+    found = [loss.detach(), *gradients(loss, hidden, weight, bias)]
+    with torch.no_grad():
+        expected = reference(hidden, weight, target, bias)
+    assert found[0].item() == pytest.approx(expected[0].item(), rel=2e-6)
+    for one, other in zip(found[1:], expected[1:], strict=True):
+        assert float((one - other).norm()) <= 2e-5 * float(other.norm())
+    with torch.no_grad():
+        alone = fused_cross_entropy(hidden, weight, target, bias)
+    assert alone.item() == pytest.approx(found[0].item(), rel=2e-6)
 
 
 def in_bfloat16(*inputs: Any) -> Tensor:

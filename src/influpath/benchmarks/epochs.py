@@ -5,9 +5,10 @@ needs one; so while a block is watched, ``training.loop.run_epoch`` is wrapped.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ class WatchedTask(Task):
         self.most, self.warm_up = batches, warm_up
         self.seen = self.targets = 0
         self.began = time.perf_counter()
+        self.lock = Lock()
 
     def batches(self, rng: np.random.Generator) -> list[Any]:
         """See ``Task.batches``."""
@@ -67,14 +69,19 @@ class WatchedTask(Task):
         self.warm_up = min(self.warm_up, len(chosen) - 1)
         return chosen
 
-    def loss(self, batch: Any, rng: np.random.Generator) -> tuple[Tensor, int]:
-        """See ``Task.loss``."""
+    def shards(self, batch: Any) -> Sequence[Any]:
+        """See ``Task.shards``."""
         if self.seen == self.warm_up and self.warm_up:
             self.began = time.perf_counter()
-        loss, count = self.task.loss(batch, rng)
         self.seen += 1
+        return self.task.shards(batch)
+
+    def loss(self, batch: Any, rng: np.random.Generator) -> tuple[Tensor, int]:
+        """See ``Task.loss``; shards call this at the same time."""
+        loss, count = self.task.loss(batch, rng)
         if self.seen > self.warm_up:
-            self.targets += count
+            with self.lock:
+                self.targets += count
         return loss, count
 
     def validate(self) -> dict[str, float]:

@@ -15,10 +15,11 @@ from influpath.data.splits import cut_pieces, random_subset
 from influpath.irn.config import IRNConfig
 from influpath.irn.network import IRNNetwork
 from influpath.irn.window import training_window
-from influpath.training.batches import bucketed_batches
+from influpath.training.batches import bucketed_batches, even_parts
 from influpath.training.catalogue_loss import catalogue_loss
 from influpath.training.loop import Task
 from influpath.training.negatives import Negatives
+from influpath.training.shards import shard_count
 
 VALIDATION_SHARE = 0.1
 
@@ -64,12 +65,21 @@ class InfluenceTask(Task):
         self.config = module.config
         self.training, self.validation = training, validation
         self.negatives = Negatives(training.sequences, len(module.bias))
+        self.weights = sum(weights.numel() for weights in module.parameters())
 
     def batches(self, rng: np.random.Generator) -> list[Any]:
         """Return row indices per batch, rows of similar length together."""
         return list(
             bucketed_batches(self.training.sequences.lengths, rng, rows=self.config.batch_size)
         )
+
+    def shards(self, batch: Any) -> list[Any]:
+        """Cut rows into groups of about equally many positions; a sampled softmax is shared."""
+        if self.config.training.softmax_sample:
+            return [batch]
+        lengths = self.training.sequences.lengths[batch]
+        parts = even_parts(lengths, shard_count(int(lengths.sum()), self.weights))
+        return [batch[rows] for rows in parts]
 
     def loss(self, batch: Any, rng: np.random.Generator) -> tuple[Tensor, int]:
         """Return the mean loss over the batch's positions."""

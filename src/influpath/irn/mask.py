@@ -18,6 +18,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from influpath.native.operators import Pattern
+
 MaskType = Literal[1, 2, 3]
 
 
@@ -41,6 +43,61 @@ def visible(items_BL: Tensor, objective_shown_B: Tensor, leak: bool = False) -> 
     if not leak:
         seen_BLL[:, -1, :] = False
     return seen_BLL | torch.eye(length, dtype=torch.bool, device=items_BL.device)
+
+
+def as_numbers(
+    items_BL: Tensor, objective_shown_B: Tensor, weight_BL: Tensor, leak: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Return ``visible`` in the form that training multiplies by, and the objective's weight.
+
+    Whether the objective is shown moves to its weight, so that rows without pads share one table.
+
+    Args:
+        items_BL: See ``visible``.
+        objective_shown_B: See ``visible``.
+        weight_BL: What the mask adds to the objective's logit.
+        leak: See ``visible``.
+
+    Returns:
+        float [1 or B, 1, L, L], 1 where a query sees a key and else 0, the objective being shown;
+        and the weights [B, L], minus infinity where it is hidden.
+    """
+    length = items_BL.shape[1]
+    seen = torch.ones(length, length, device=items_BL.device).tril()[None]
+    real_BL = items_BL > 0
+    if not real_BL[:, :-1].all():
+        seen = seen * real_BL[:, None, :].float()
+        seen.diagonal(dim1=1, dim2=2).fill_(1.0)
+    seen[:, :, -1] = 1.0
+    if not leak:
+        seen[:, -1, :-1] = 0.0
+    return seen[:, None], shown_weight(objective_shown_B, weight_BL)
+
+
+def as_pattern(items_BL: Tensor, objective_shown_B: Tensor, weight_BL: Tensor) -> Pattern | None:
+    """Return ``visible``, without a leak, in the form of the compiled kernel.
+
+    Args:
+        items_BL: See ``visible``.
+        objective_shown_B: See ``visible``.
+        weight_BL: What the mask adds to the objective's logit.
+
+    Returns:
+        None where a window has empty slots between its items, which the kernel does not know.
+    """
+    first_B = (items_BL[:, :-1] == 0).sum(1)
+    leading_BL = torch.arange(items_BL.shape[1] - 1) < first_B[:, None]
+    if (items_BL[:, :-1] > 0)[leading_BL].any():
+        return None
+    return Pattern(True, first_B, shown_weight(objective_shown_B, weight_BL))
+
+
+def shown_weight(objective_shown_B: Tensor, weight_BL: Tensor) -> Tensor:
+    """Return the objective's weight [B, L], minus infinity where it is hidden."""
+    shown_BL = objective_shown_B[:, None].expand(weight_BL.shape).clone()
+    # Its own row sees itself.
+    shown_BL[:, -1] = True
+    return weight_BL.masked_fill(~shown_BL, -torch.inf)
 
 
 def objective_weight(

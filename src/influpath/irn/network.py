@@ -7,19 +7,24 @@ Shape suffixes: B batch, Q query positions, L key positions, D width, H heads, E
 K items whose output is asked for.
 """
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from influpath.irn.config import IRNConfig
-from influpath.irn.mask import objective_weight, visible
+from influpath.irn.mask import as_numbers, as_pattern, objective_weight, visible
+from influpath.native.operators import Pattern
 from influpath.recommenders.blocks import (
     Attention,
-    Dropout,
+    PatternAttention,
     TransformerBlock,
     initialise,
     plain_attention,
 )
+from influpath.recommenders.dropout import Dropout
+from influpath.recommenders.products import pays, product_attention
 from influpath.training.catalogue_loss import Output, rows_of
 
 
@@ -102,17 +107,16 @@ class IRNNetwork(nn.Module):
             at: If given, the only position whose hidden state is wanted: [B, 1, D].
         """
         config = self.config
-        visible_BLL = visible(items_BL, objective_shown_B, config.leak)
         weight_BL = objective_weight(config.mask_type, r_B, w_t_BL, config.w_h)
         # The objective's column of its own row is itself: no weight needed there.
         x_BLD = self.embed(items_BL, config.l_max - items_BL.shape[1])
+        attention = pim_attention(items_BL, objective_shown_B, weight_BL, config.leak)
         for layer, block in enumerate(self.blocks):
             if at is not None and layer == len(self.blocks) - 1:
-                # The objective's column is the last key whatever the query.
-                visible_BLL, weight_BL = visible_BLL[:, at : at + 1], weight_BL[:, at : at + 1]
-                x_BLD = block(x_BLD, pim_attention(visible_BLL, weight_BL), at)
+                attention = pim_attention(items_BL, objective_shown_B, weight_BL, config.leak, at)
+                x_BLD = block(x_BLD, attention, at)
             else:
-                x_BLD = block(x_BLD, pim_attention(visible_BLL, weight_BL))
+                x_BLD = block(x_BLD, attention)
         hidden: Tensor = self.norm(x_BLD)
         return hidden
 
@@ -148,10 +152,39 @@ def weighted_attention(
     return mixed_BHQE[..., :size]
 
 
-def pim_attention(visible_BLL: Tensor, weight_BL: Tensor) -> Attention:
-    """Return attention over a whole window under the PIM."""
+def pim_attention(
+    items_BL: Tensor,
+    objective_shown_B: Tensor,
+    weight_BL: Tensor,
+    leak: bool,
+    at: int | None = None,
+) -> Attention:
+    """Return attention over windows under the PIM, for every layer.
 
-    def attend(q_BHLE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor) -> Tensor:
-        return weighted_attention(q_BHLE, k_BHLE, v_BHLE, weight_BL, visible_BLL[:, None])
+    Args:
+        items_BL: See ``visible``.
+        objective_shown_B: See ``visible``.
+        weight_BL: What the mask adds to the objective's logit.
+        leak: See ``visible``.
+        at: The only query, if given.
+    """
+    queries = slice(None) if at is None else slice(at, at + 1)
 
-    return attend
+    @cache
+    def table() -> Tensor:
+        return visible(items_BL, objective_shown_B, leak)[:, None, queries]
+
+    @cache
+    def numbers() -> tuple[Tensor, Tensor]:
+        seen_BLL, last_BL = as_numbers(items_BL, objective_shown_B, weight_BL, leak)
+        return seen_BLL[:, :, queries], last_BL[:, queries]
+
+    def pattern() -> Pattern | None:
+        return None if leak else as_pattern(items_BL, objective_shown_B, weight_BL)
+
+    def attend(q_BHQE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor) -> Tensor:
+        if pays(q_BHQE, k_BHLE):
+            return product_attention(q_BHQE, k_BHLE, v_BHLE, *numbers())
+        return weighted_attention(q_BHQE, k_BHLE, v_BHLE, weight_BL[:, queries], table())
+
+    return PatternAttention(attend, pattern)

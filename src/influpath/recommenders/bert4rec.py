@@ -22,7 +22,15 @@ from torch import Tensor, nn
 
 from influpath.config import FrozenConfig
 from influpath.data.sequences import IntArray, Sequences
-from influpath.recommenders.blocks import full_attention, gelu, initialise, masked_attention
+from influpath.native.operators import Pattern
+from influpath.recommenders.blocks import (
+    Attention,
+    PatternAttention,
+    full_attention,
+    gelu,
+    initialise,
+    masked_attention,
+)
 from influpath.recommenders.causal import ENCODE_TOKENS, length_batches
 from influpath.recommenders.neural import NeuralRecommender, Windows
 from influpath.recommenders.transformer import ItemEncoder, TransformerConfig
@@ -61,7 +69,10 @@ class BERT4RecNetwork(ItemEncoder):
         length = items_BL.shape[1]
         real_B11L = (items_BL > 0)[:, None, None, :]
         # A pad sees itself, since it would else have nothing to attend to.
-        attention = masked_attention(real_B11L | torch.eye(length, dtype=torch.bool))
+        attention: Attention = PatternAttention(
+            masked_attention(real_B11L | torch.eye(length, dtype=torch.bool)),
+            lambda: Pattern(False, (items_BL == 0).sum(1)),
+        )
         # The last position holds the mask token, so it sees every real one.
         of_last = masked_attention(real_B11L)
         if not self.training and real_B11L.all():

@@ -4,20 +4,56 @@ Shape suffixes: B batch, Q queries, L positions, D width, H heads, E width of a 
 F features, N rows, C rows of one chunk, I catalogue items.
 """
 
-import math
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from influpath.native import operators as native
+from influpath.native.operators import Pattern
+from influpath.recommenders.dropout import Dropout
+from influpath.recommenders.products import (
+    GELU_CUBIC,
+    GELU_LINEAR,
+    gelu_product,
+    pays,
+    product_attention,
+)
+
 CHUNK_BYTES = 1 << 20
-LEVELS = 256
-# Factors of x and x^3 in 2u, see ``gelu``.
-GELU_LINEAR = torch.tensor(2 * math.sqrt(2 / math.pi))
-GELU_CUBIC = 0.044715 * float(GELU_LINEAR)
+GELU_FACTOR = torch.tensor(GELU_LINEAR)
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+class PatternAttention:
+    """Attention that the compiled kernel of training knows as well.
+
+    Args:
+        attend: Attention of any queries, in any precision.
+        pattern: Gives what it is within a whole window; None where the kernel does not know it.
+    """
+
+    def __init__(self, attend: Attention, pattern: Callable[[], Pattern | None]) -> None:
+        self.attend, self.pattern = attend, cache(pattern)
+
+    def __call__(self, q_BHQE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor) -> Tensor:
+        """Attend, as any ``Attention``."""
+        return self.attend(q_BHQE, k_BHLE, v_BHLE)
+
+    def whole(self, packed_BLX: Tensor, heads: int) -> Tensor | None:
+        """Return self-attention over whole windows, [B, L, D], by the kernel if it can.
+
+        Args:
+            packed_BLX: Queries, keys and values, X = 3 x D.
+            heads: H.
+        """
+        if not native.fits(packed_BLX, heads) or (pattern := self.pattern()) is None:
+            return None
+        # In bfloat16 too the kernel computes in float32, where it takes less than the conversions.
+        return native.attend(packed_BLX.float(), heads, pattern).to(packed_BLX.dtype)
 
 
 class TransformerBlock(nn.Module):
@@ -60,15 +96,21 @@ class TransformerBlock(nn.Module):
         # Functions rather than modules, whose calls take as long as reading a few positions.
         normed_BLD = normed(x_BLD, self.norm_attention)
         weight, bias = self.query_key_value.weight, self.query_key_value.bias
+        mixed_BQD = None
         if at is None:
-            q_BHQE, k_BHLE, v_BHLE = self.in_heads(F.linear(normed_BLD, weight, bias), 3)
+            packed_BLX = F.linear(normed_BLD, weight, bias)
+            if isinstance(attention, PatternAttention):
+                mixed_BQD = attention.whole(packed_BLX, self.heads)
+            if mixed_BQD is None:
+                q_BHQE, k_BHLE, v_BHLE = self.in_heads(packed_BLX, 3)
         else:
             x_BLD, wanted_BQD = pick(x_BLD, at), pick(normed_BLD, at)
             width = x_BLD.shape[2]
             (q_BHQE,) = self.in_heads(F.linear(wanted_BQD, weight[:width], bias[:width]), 1)
             k_BHLE, v_BHLE = self.in_heads(F.linear(normed_BLD, weight[width:], bias[width:]), 2)
-        mixed_BHQE = attention(q_BHQE, k_BHLE, v_BHLE)
-        mixed_BQD = mixed_BHQE.transpose(1, 2).reshape(x_BLD.shape)
+        if mixed_BQD is None:
+            mixed_BHQE = attention(q_BHQE, k_BHLE, v_BHLE)
+            mixed_BQD = mixed_BHQE.transpose(1, 2).reshape(x_BLD.shape)
         x_BLD = self.plus(x_BLD, mixed_BQD, self.output)
         fed = F.linear(normed(x_BLD, self.norm_feed), self.feed_in.weight, self.feed_in.bias)
         return self.plus(x_BLD, gelu(fed), self.feed_out)
@@ -82,8 +124,7 @@ class TransformerBlock(nn.Module):
     def plus(self, x_BLD: Tensor, features: Tensor, linear: nn.Linear) -> Tensor:
         """Return the input plus a linear map of features, under dropout in training."""
         if self.training or torch.is_grad_enabled():
-            added_BLD: Tensor = x_BLD + self.dropout(linear(features))
-            return added_BLD
+            return self.dropout.add(x_BLD, linear(features))
         # In one go with the product, without a tensor of its own.
         x_ND, features_NF = x_BLD.flatten(0, -2), features.flatten(0, -2)
         return torch.addmm(x_ND, features_NF, linear.weight.T).add_(linear.bias).view(x_BLD.shape)
@@ -108,38 +149,27 @@ def gelu(x: Tensor) -> Tensor:
     gradient is wanted it is computed as the latter, which takes half the time.
     """
     if x.requires_grad:
-        return F.gelu(x, approximate="tanh")
-    gate = torch.addcmul(GELU_LINEAR.to(x.device), x, x, value=GELU_CUBIC).mul_(x)
+        if x.dtype is torch.bfloat16:
+            return F.gelu(x, approximate="tanh")
+        return native.gelu(x) if native.takes(x) else gelu_product(x)
+    gate = torch.addcmul(GELU_FACTOR.to(x.device), x, x, value=GELU_CUBIC).mul_(x)
     return gate.sigmoid_().mul_(x)
 
 
-class Dropout(nn.Dropout):
-    """Dropout whose mask costs a byte of randomness per feature under bfloat16 autocast.
-
-    There the share is rounded to a multiple of 1/256.  PyTorch's own mask, used in float32, takes
-    ten times as long, as much as a matrix product.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Drop features in training; scale the others up."""
-        dropped = round(self.p * LEVELS)
-        if not (self.training and torch.is_autocast_enabled(x.device.type)) or self.inplace:
-            return super().forward(x)
-        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
-        # From the lowest number on and without an upper bound: all 64 bits are random.
-        level = words.random_(torch.iinfo(torch.int64).min, None).view(torch.uint8)
-        kept = (level[: x.numel()].view(x.shape) >= dropped).to(x.dtype)
-        return x * kept.mul_(LEVELS / (LEVELS - dropped))
-
-
-def causal_attention(q_BHLE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor) -> Tensor:
+def _causal(q_BHLE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor) -> Tensor:
     """Attend to the own and earlier positions."""
     if q_BHLE.dtype is torch.bfloat16:
         length = q_BHLE.shape[2]
         visible_LL = torch.ones(length, length, dtype=torch.bool, device=q_BHLE.device).tril()
         return plain_attention(q_BHLE, k_BHLE, v_BHLE, visible_LL)
+    if pays(q_BHLE, k_BHLE):
+        length = q_BHLE.shape[2]
+        return product_attention(q_BHLE, k_BHLE, v_BHLE, q_BHLE.new_ones(length, length).tril())
     mixed: Tensor = F.scaled_dot_product_attention(q_BHLE, k_BHLE, v_BHLE, is_causal=True)
     return mixed
+
+
+causal_attention = PatternAttention(_causal, lambda: Pattern(causal=True))
 
 
 def full_attention(q_BHLE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor) -> Tensor:
@@ -154,6 +184,8 @@ def masked_attention(visible: Tensor) -> Attention:
     def attend(q_BHLE: Tensor, k_BHLE: Tensor, v_BHLE: Tensor) -> Tensor:
         if q_BHLE.dtype is torch.bfloat16:
             return plain_attention(q_BHLE, k_BHLE, v_BHLE, visible)
+        if pays(q_BHLE, k_BHLE):
+            return product_attention(q_BHLE, k_BHLE, v_BHLE, visible.float())
         mixed: Tensor = F.scaled_dot_product_attention(q_BHLE, k_BHLE, v_BHLE, attn_mask=visible)
         return mixed
 

@@ -29,7 +29,8 @@ from torch import Tensor, nn
 
 from influpath.config import FrozenConfig
 from influpath.data.sequences import IntArray, Sequences, count_up
-from influpath.recommenders.blocks import Dropout, initialise
+from influpath.recommenders.blocks import initialise
+from influpath.recommenders.dropout import Dropout
 from influpath.recommenders.neural import NeuralConfig, NeuralRecommender, Windows
 from influpath.training.loop import TrainingConfig
 from influpath.training.negatives import Negatives

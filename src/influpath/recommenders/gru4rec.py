@@ -36,9 +36,10 @@ from torch import Tensor, nn
 
 from influpath.config import FrozenConfig
 from influpath.data.sequences import count_up
-from influpath.recommenders.blocks import Dropout, initialise, pick
+from influpath.recommenders.blocks import initialise, pick
 from influpath.recommenders.causal import CausalNetwork, CausalRecommender
 from influpath.recommenders.causal_reader import Memory
+from influpath.recommenders.dropout import Dropout
 from influpath.recommenders.neural import NeuralConfig, Windows
 from influpath.training.loop import TrainingConfig
 from influpath.training.negatives import Negatives

@@ -20,11 +20,12 @@ from influpath.data.sequences import IntArray, Sequences
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.blocks import evaluating, log_softmax_of
 from influpath.recommenders.validation import Validation
-from influpath.training.batches import bucketed_batches, random_windows
+from influpath.training.batches import bucketed_batches, even_parts, random_windows
 from influpath.training.catalogue_loss import catalogue_loss, rows_of
 from influpath.training.loop import Task, TrainingConfig, seeded, train
 from influpath.training.negatives import Negatives
 from influpath.training.sampled_losses import binary_cross_entropy
+from influpath.training.shards import shard_count
 
 
 class NeuralConfig(FrozenConfig):
@@ -196,12 +197,25 @@ class NextItemTask(Task):
         self.validation = Validation.of(dataset.sequences)
         self.sequences = self.validation.train
         self.negatives = Negatives(self.sequences, model.item_count)
+        self.weights = sum(weights.numel() for weights in model.module.parameters())
 
     def batches(self, rng: np.random.Generator) -> list[Any]:
         """Return the windows of one epoch, those of similar length together."""
         windows = self.model._windows(self.sequences, rng)
         order = bucketed_batches(windows.items.lengths, rng, tokens=self.model.config.batch_tokens)
         return [windows.take(rows) for rows in order]
+
+    def shards(self, batch: Windows) -> list[Windows]:
+        """Cut windows into groups of about equally many positions.
+
+        Not under a sampled softmax or losses against negatives, which the batch shares.
+        """
+        config = self.model.config
+        if config.training.softmax_sample or getattr(config, "loss", "softmax") != "softmax":
+            return [batch]
+        lengths = batch.items.lengths
+        parts = even_parts(lengths, shard_count(int(lengths.sum()), self.weights))
+        return [batch.take(np.arange(rows.start, rows.stop)) for rows in parts]
 
     def loss(self, batch: Any, rng: np.random.Generator) -> tuple[Tensor, int]:
         """Return the model's loss: the full-catalogue cross-entropy unless it says otherwise."""

@@ -7,7 +7,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from influpath.recommenders.blocks import Dropout, TransformerBlock
+from influpath.recommenders.blocks import TransformerBlock
+from influpath.recommenders.dropout import Dropout
 from influpath.recommenders.neural import NeuralConfig
 
 

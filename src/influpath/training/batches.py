@@ -1,6 +1,7 @@
 """Grouping rows of similar length, so that little of a batch is padding."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,21 @@ def split_sorted(
         start = max(0, stop - size)
         yield part[start:stop]
         stop = start
+
+
+def even_parts(lengths: npt.NDArray[Any], count: int) -> list[slice]:
+    """Cut rows into consecutive parts that hold about equally many positions.
+
+    Args:
+        lengths: Length of each row.
+        count: Parts at most; none is empty.
+    """
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    # Row r goes where its middle falls, so parts grow with r.
+    part = ((ends - lengths / 2) * count / max(total, 1)).astype(np.int64)
+    bounds = np.searchsorted(part, np.arange(count + 1))
+    return [slice(a, b) for a, b in pairwise(bounds.tolist()) if a < b]
 
 
 def tokens_to_rows(tokens: int, length: float) -> int:

@@ -3,6 +3,11 @@
 Logits are made, reduced and differentiated chunk by chunk, in a chunk that stays in the processor's
 cache, so memory does not grow with batch x catalogue.  Shared by every neural model.
 
+In float32, where no exponential can overflow, only what must be done is done to a chunk: one
+product, exponentials in place, and one product for each gradient.  The bias multiplies the odds, so
+it goes to the narrow sides, where it becomes one more column: exp(h w + b) = exp(h w) exp(b).  The
+same column gives the sums over the catalogue and the bias' gradient.
+
 Under autocast (``training.precision = "bfloat16"``) the three matrix products and the exponentials
 are bfloat16; sums over the catalogue, the targets' own logits and the gradients are float32.
 
@@ -18,12 +23,16 @@ from torch import Tensor
 
 from influpath.training.device import chunk_bytes
 
-CHUNK_BYTES = 2 << 20
+CHUNK_BYTES = 3 << 18
 # In bfloat16 a product costs less than what is done once a chunk, so chunks are larger.
 HALF_CHUNK_BYTES = 4 << 20
 HALF_CHUNK_ROWS = 128
 # Powers of 2 up to these exponents, and sums of them, neither overflow nor vanish.
 SAFE_EXPONENT = 90.0
+# The same for powers of e, with room for the sum over any catalogue.
+SAFE_LOGIT = 60.0
+# Rows of a product for large catalogues, and the multiple that its width is filled up to.
+LEAST_ROWS, MULTIPLE = 32, 8
 LOG2_E = math.log2(math.e)
 
 
@@ -98,11 +107,15 @@ class _FusedCrossEntropy(torch.autograd.Function):
         inputs = _Inputs(hidden_ND, weight_VD, bias_V, target_N[:, None], own_N1)
         half = torch.is_autocast_enabled(hidden_ND.device.type)
         with torch.autocast(hidden_ND.device.type, enabled=False):
-            chunks = _half_chunks(inputs) if half else _exact_chunks(inputs)
-            if any(ctx.needs_input_grad):
-                loss, *gradients = _differentiated(inputs, chunks, half)
+            wanted = any(ctx.needs_input_grad)
+            if not half and len(hidden_ND) and float(_bound(inputs)) < SAFE_LOGIT:
+                loss, *gradients = _bounded(inputs, wanted)
             else:
-                loss, gradients = sum((c.loss for c in chunks), hidden_ND.new_zeros(())), []
+                chunks = _half_chunks(inputs) if half else _exact_chunks(inputs)
+                if wanted:
+                    loss, *gradients = _differentiated(inputs, chunks, half)
+                else:
+                    loss, gradients = sum((c.loss for c in chunks), hidden_ND.new_zeros(())), []
         ctx.count = max(len(hidden_ND), 1)
         ctx.save_for_backward(*gradients)
         mean: Tensor = loss / ctx.count
@@ -117,8 +130,82 @@ class _FusedCrossEntropy(torch.autograd.Function):
         return d_hidden_ND, d_weight_VD, d_bias_V, None, d_own_N
 
 
+def _bound(inputs: _Inputs) -> Tensor:
+    """Return a bound on the size of every logit."""
+    hidden_ND, weight_VD, bias_V, _, own_N1 = inputs
+    largest = hidden_ND.norm(dim=1).amax() * weight_VD.norm(dim=1).amax()
+    if bias_V is not None:
+        largest = largest + bias_V.abs().amax()
+    return largest if own_N1 is None else torch.maximum(largest, own_N1.abs().amax())
+
+
+def _picked(inputs: _Inputs) -> Tensor:
+    """Return the logits of the targets, [N, 1]."""
+    hidden_ND, weight_VD, bias_V, target_N1, own_N1 = inputs
+    if own_N1 is not None:
+        return own_N1
+    picked_N1 = (hidden_ND * weight_VD[target_N1[:, 0]]).sum(1, keepdim=True)
+    return picked_N1 if bias_V is None else picked_N1 + bias_V[target_N1]
+
+
+def _bounded(inputs: _Inputs, wanted: bool) -> tuple[Tensor | None, ...]:
+    """Return the summed loss and, where wanted, its gradients; no exponential can overflow.
+
+    X is D and one more column, for the bias and the sums, filled up with zeros.
+    """
+    hidden_ND, weight_VD, bias_V, target_N1, own_N1 = inputs
+    (count, width), items = hidden_ND.shape, len(weight_VD)
+    raised_V1 = torch.ones_like(weight_VD[:, :1]) if bias_V is None else bias_V.exp()[:, None]
+    filled = -(-(width + 1) // MULTIPLE) * MULTIPLE
+    factor_VX, d_weight_VX = weight_VD.new_zeros(2, items, filled).unbind()
+    torch.mul(weight_VD, raised_V1, out=factor_VX[:, :width])
+    factor_VX[:, width:][:, :1] = raised_V1
+    mixed_NX = hidden_ND.new_empty(count, filled)
+    weight_DV = weight_VD.T.contiguous()
+    room = chunk_bytes(weight_VD.device, CHUNK_BYTES)
+    size = max(LEAST_ROWS, room // (items * weight_VD.element_size()))
+    buffer_CV = weight_VD.new_empty(min(size, count), items)
+    scaled_CX = hidden_ND.new_zeros(len(buffer_CV), filled)
+    total_N1 = mixed_NX[:, width : width + 1]
+    for rows in _slices(count, size):
+        odds_CV = _logits(hidden_ND[rows], weight_DV.T, None, buffer_CV)
+        if own_N1 is not None:
+            _bar(target_N1[rows], odds_CV)
+        odds_CV.exp_()
+        if not wanted:
+            torch.mm(odds_CV, raised_V1, out=total_N1[rows])
+        else:
+            torch.mm(odds_CV, factor_VX, out=mixed_NX[rows])
+        if own_N1 is not None:
+            total_N1[rows] += own_N1[rows].exp()
+        if wanted:
+            scaled_CX = scaled_CX[: len(odds_CV)]
+            inverse_C1 = torch.reciprocal(total_N1[rows], out=scaled_CX[:, width : width + 1])
+            torch.mul(hidden_ND[rows], inverse_C1, out=scaled_CX[:, :width])
+            d_weight_VX.addmm_(odds_CV.T, scaled_CX)
+    loss = (total_N1.log() - _picked(inputs)).sum()
+    if not wanted:
+        return (loss,)
+    d_hidden_ND = mixed_NX[:, :width] / total_N1
+    d_weight_VD = d_weight_VX[:, :width] * raised_V1
+    d_bias_V = None if bias_V is None else d_weight_VX[:, width] * raised_V1[:, 0]
+    if own_N1 is not None:
+        return loss, d_hidden_ND, d_weight_VD, d_bias_V, (own_N1.exp() / total_N1 - 1.0)[:, 0]
+    d_hidden_ND -= weight_VD[target_N1[:, 0]]
+    _count_targets(inputs, d_weight_VD, d_bias_V)
+    return loss, d_hidden_ND, d_weight_VD, d_bias_V, None
+
+
+def _count_targets(inputs: _Inputs, d_weight_VD: Tensor, d_bias_V: Tensor | None) -> None:
+    """Take the targets' own part from the gradients, in place."""
+    hidden_ND, _, _, target_N1, _ = inputs
+    d_weight_VD.index_add_(0, target_N1[:, 0], hidden_ND, alpha=-1.0)
+    if d_bias_V is not None:
+        d_bias_V.index_add_(0, target_N1[:, 0], torch.ones_like(hidden_ND[:, 0]), alpha=-1.0)
+
+
 def _exact_chunks(inputs: _Inputs) -> Iterator[_Chunk]:
-    """Make the odds in the precision of what comes in."""
+    """Make the odds in the precision of what comes in, whatever the size of the logits."""
     hidden_ND, weight_VD, bias_V, target_N1, own_N1 = inputs
     room = chunk_bytes(weight_VD.device, CHUNK_BYTES)
     size = max(16, room // (len(weight_VD) * weight_VD.element_size()))
@@ -147,16 +234,9 @@ def _half_chunks(inputs: _Inputs) -> Iterator[_Chunk]:
     if not len(hidden_ND):
         return
     # The targets' own logits decide the loss: they are exact.
-    if own_N1 is None:
-        picked_N1 = (hidden_ND * weight_VD[target_N1[:, 0]]).sum(1, keepdim=True)
-        picked_N1 = picked_N1 if bias_V is None else picked_N1 + bias_V[target_N1]
-    else:
-        picked_N1 = own_N1
+    picked_N1 = _picked(inputs)
     # Most models' logits are bounded by so little that no peak has to be looked for.
-    largest = hidden_ND.norm(dim=1).amax() * weight_VD.norm(dim=1).amax()
-    if bias_V is not None:
-        largest = largest + bias_V.abs().amax()
-    bounded = bool(torch.maximum(largest, picked_N1.abs().amax()) * LOG2_E < SAFE_EXPONENT)
+    bounded = float(_bound(inputs)) * LOG2_E < SAFE_EXPONENT
     weight_VD = weight_VD.bfloat16()
     bias_V = None if bias_V is None else (bias_V * LOG2_E).bfloat16()
     room = chunk_bytes(weight_VD.device, HALF_CHUNK_BYTES)
@@ -212,9 +292,7 @@ def _differentiated(
     if d_own_N1 is not None:
         return loss, d_hidden_ND, d_weight_VD, d_bias_V, d_own_N1[:, 0]
     if len(hidden_ND):
-        d_weight_VD.index_add_(0, target_N1[:, 0], hidden_ND, alpha=-1.0)
-        if d_bias_V is not None:
-            d_bias_V.index_add_(0, target_N1[:, 0], torch.ones_like(hidden_ND[:, 0]), alpha=-1.0)
+        _count_targets(inputs, d_weight_VD, d_bias_V)
     return loss, d_hidden_ND, d_weight_VD, d_bias_V, None
 
 

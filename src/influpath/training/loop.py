@@ -3,7 +3,7 @@
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from influpath.errors import DivergedError, ModelFileError
 from influpath.training.checkpoints import load_checkpoint, read_state, save_checkpoint
 from influpath.training.optimizer import RowwiseAdamW, clip_gradients
 from influpath.training.progress import Progress
+from influpath.training.shards import team
 
 
 class TrainingConfig(FrozenConfig):
@@ -37,7 +38,7 @@ class TrainingConfig(FrozenConfig):
         validate_every: Epochs between validations.
         precision: "bfloat16" trains about twice as fast on processors that have it: matrix
             products and attention round to 8 bits of mantissa, weights, sums and validation stay
-            float32.  Losses agree to about 1e-4; "float32" repeats earlier results bit for bit.
+            float32.  Losses agree to about 1e-4.
         softmax_sample: For catalogues beyond 100,000 items: the full softmax is estimated from so
             many items, drawn anew for every batch; 0 is the whole catalogue.  See
             ``catalogue_loss``.
@@ -67,6 +68,13 @@ class Task(ABC):
     @abstractmethod
     def batches(self, rng: np.random.Generator) -> list[Any]:
         """Return one epoch's batches (cheap descriptions; tensors are made in ``loss``)."""
+
+    def shards(self, batch: Any) -> Sequence[Any]:
+        """Cut a batch into shards that ``loss`` takes one by one, at the same time; see ``shards``.
+
+        Where losses depend on the whole batch, it stays whole.
+        """
+        return [batch]
 
     @abstractmethod
     def loss(self, batch: Any, rng: np.random.Generator) -> tuple[Tensor, int]:
@@ -205,30 +213,36 @@ def run_epoch(
 ) -> float:
     """Make one pass over the batches; return the mean loss per supervised position."""
     task.module.train()
+    device = device_of(task.module)
     batches = task.batches(rng)
     total, positions = 0.0, 0
-    for number, batch in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = scheduled(config, rate, epoch - 1 + number / len(batches))
-        with arithmetic(task.module, config):
-            loss, count = task.loss(batch, rng)
-        if not count:
-            continue
-        if not math.isfinite(value := float(loss.detach())):
-            raise diverged(task, config, f"loss is {value}", epoch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        clip_gradients(task.module.parameters(), config.clip_norm)
-        optimizer.step()
-        total, positions = total + value * count, positions + count
-        progress.batch(epoch, number + 1, len(batches), total / positions)
+    with team(task.module, lambda: arithmetic(task.module, config)) as threads:
+        for number, batch in enumerate(batches):
+            for group in optimizer.param_groups:
+                group["lr"] = scheduled(config, rate, epoch - 1 + number / len(batches))
+            # What is no processor computes a whole batch at once by itself.
+            shards = task.shards(batch) if device.type == "cpu" else [batch]
+            loss, count = threads.differentiate(task.loss, shards, rng)
+            if not count:
+                continue
+            if not math.isfinite(loss):
+                raise diverged(task, config, f"loss is {loss}", epoch)
+            clip_gradients(task.module.parameters(), config.clip_norm)
+            optimizer.step()
+            total, positions = total + loss * count, positions + count
+            progress.batch(epoch, number + 1, len(batches), total / positions)
     return total / max(positions, 1)
 
 
 def arithmetic(module: torch.nn.Module, config: TrainingConfig) -> torch.autocast:
     """Return the context in which a module computes losses in the configured precision."""
-    device = next(module.parameters()).device.type
-    return torch.autocast(device, torch.bfloat16, enabled=config.precision == "bfloat16")
+    half = config.precision == "bfloat16"
+    return torch.autocast(device_of(module).type, torch.bfloat16, enabled=half)
+
+
+def device_of(module: torch.nn.Module) -> torch.device:
+    """Return the device that a module is on."""
+    return next(module.parameters()).device
 
 
 def diverged(task: Task, config: TrainingConfig, what: str, epoch: int) -> DivergedError:

@@ -1,0 +1,116 @@
+"""Compiling ``kernels.c`` once per machine, with the C compiler of the system if there is one.
+
+Neither installing nor importing the package needs a compiler.  The first training compiles in some
+seconds, for the processor at hand, into the user's cache; where that fails, or the result does
+not compute what PyTorch does, training goes on without, more slowly.
+"""
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+logger = logging.getLogger("influpath.native")
+
+# "0" trains without compiled kernels.
+SWITCH = "INFLUPATH_NATIVE"
+SOURCE = Path(__file__).with_name("kernels.c")
+FLAGS = (
+    *("-O3", "-march=native", "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno"),
+    *("-shared", "-fPIC"),
+)
+COMPILERS = ("cc", "gcc", "clang")
+COMPILE_SECONDS = 120
+
+_compiling = Lock()
+
+Pointer, Number = ctypes.c_void_p, ctypes.c_int64
+SIGNATURES = {
+    "attention_forward": [*[Number] * 4, Pointer, Number, *[Pointer] * 4],
+    "attention_backward": [*[Number] * 4, Pointer, Number, *[Pointer] * 7],
+    "gelu_forward": [Number, *[Pointer] * 2],
+    "gelu_backward": [Number, *[Pointer] * 3],
+}
+
+
+@cache
+def kernels() -> ctypes.CDLL | None:
+    """Return the compiled kernels, compiling them if need be; None where there are none."""
+    # Of threads that ask at once, one compiles and the others wait for it.
+    with _compiling:
+        return _kernels()
+
+
+def _kernels() -> ctypes.CDLL | None:
+    if os.environ.get(SWITCH) == "0":
+        return None
+    compiler = next(filter(None, map(shutil.which, [*COMPILERS])), None)
+    if compiler is None:
+        logger.debug("no C compiler: training goes without compiled kernels")
+        return None
+    try:
+        library = ctypes.CDLL(str(compiled(compiler, folder())))
+    except (OSError, subprocess.SubprocessError) as cause:
+        logger.debug("kernels.c could not be compiled: %s", cause)
+        return None
+    for name, arguments in SIGNATURES.items():
+        getattr(library, name).argtypes = arguments
+    return library
+
+
+def folder() -> Path:
+    """Return where compiled kernels are kept: the user's cache, closed to others."""
+    import pooch
+
+    place = Path(pooch.os_cache("influpath")) / "native"
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.access(place, os.W_OK):
+            return place
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="influpath-native-"))
+
+
+def compiled(compiler: str, place: Path) -> Path:
+    """Return the library for this source, compiler and processor, made if it is not there yet.
+
+    Args:
+        compiler: Path of the compiler.
+        place: Folder of the libraries.
+
+    Raises:
+        OSError: A file cannot be written.
+        SubprocessError: It does not compile.
+    """
+    version = subprocess.run(
+        [compiler, "--version"], capture_output=True, check=True, timeout=COMPILE_SECONDS
+    )
+    parts = (SOURCE.read_bytes(), " ".join(FLAGS).encode(), version.stdout, processor().encode())
+    name = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+    library = place / f"kernels-{name}.so"
+    if not library.exists():
+        with tempfile.TemporaryDirectory(dir=place) as work:
+            made = Path(work) / library.name
+            command = [compiler, *FLAGS, "-o", str(made), str(SOURCE)]
+            subprocess.run(command, capture_output=True, check=True, timeout=COMPILE_SECONDS)
+            # At once, since other processes may be doing the same.
+            made.replace(library)
+    return library
+
+
+def processor() -> str:
+    """Return what tells processors of different abilities apart."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    told = {line for line in lines if line.startswith(("model name", "flags", "Features"))}
+    return "\n".join([platform.machine(), platform.processor(), *sorted(told)])

@@ -1,0 +1,171 @@
+"""The kernels as differentiable functions of tensors.
+
+Shape suffixes: B batch, L positions, H heads, E width of a head, D = H x E, X = 3 x D.
+"""
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from influpath.native.library import kernels
+
+# Of a head, as in ``kernels.c``.
+WIDEST = 128
+# What the kernels may differ from PyTorch by; see ``usable``.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Which positions see which.
+
+    Attributes:
+        causal: Every position sees itself and those before it; else it sees all.
+        first_B: The first real position of each row, int64; those before are pads, which nobody
+            sees but they themselves.  None for no pads.
+        last_BL: If given, what is added to each position's logit of the last one, which then
+            every position sees (minus infinity hides it); the last one sees itself alone.  Only
+            where ``causal``.
+    """
+
+    causal: bool
+    first_B: Tensor | None = None
+    last_BL: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.last_BL is not None and not self.causal:
+            raise ValueError("only a causal pattern shows the last position apart")
+
+
+@cache
+def usable() -> ctypes.CDLL | None:
+    """Return the kernels if they are there and compute what PyTorch does."""
+    library = kernels()
+    if library is None:
+        return None
+    # Not from PyTorch's generator, whose state is the caller's.
+    packed_BLX = torch.linspace(-3, 3, 2 * 19 * 30).cos().view(2, 19, 30)
+    q, k, v = packed_BLX.view(2, 19, 3, 2, 5).permute(2, 0, 3, 1, 4)
+    wanted = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    found = _attend(library, packed_BLX, 2, Pattern(causal=True))[0]
+    near = torch.allclose(found, wanted.transpose(1, 2).reshape(2, 19, 10), atol=TOLERANCE)
+    return library if near else None
+
+
+def fits(packed_BLX: Tensor, heads: int) -> bool:
+    """Say whether ``attend`` can be used, in bfloat16 after a conversion; see ``takes``."""
+    if packed_BLX.dtype is torch.bfloat16:
+        packed_BLX = packed_BLX.float()
+    return packed_BLX.shape[2] <= 3 * heads * WIDEST and takes(packed_BLX)
+
+
+def takes(x: Tensor) -> bool:
+    """Say whether the kernels are meant for a tensor: float32 on the processor, with gradients."""
+    return (
+        x.requires_grad
+        and x.dtype is torch.float32
+        and x.device.type == "cpu"
+        and usable() is not None
+    )
+
+
+def attend(packed_BLX: Tensor, heads: int, pattern: Pattern) -> Tensor:
+    """Return self-attention [B, L, D]: ``scaled_dot_product_attention`` up to rounding.
+
+    Args:
+        packed_BLX: Queries, keys and values of all heads, one after the other.
+        heads: H.
+        pattern: Who sees whom.
+    """
+    apply = cast(Callable[..., Tensor], _Attention.apply)
+    return apply(packed_BLX, pattern.last_BL, heads, pattern)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """Return GELU by its tanh approximation."""
+    return cast(Callable[..., Tensor], _Gelu.apply)(x)
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _sizes(packed_BLX: Tensor, heads: int, pattern: Pattern) -> tuple[int | None, ...]:
+    batch, length, width = packed_BLX.shape
+    where = batch, length, heads, width // (3 * heads), _address(packed_BLX)
+    return *where, int(pattern.causal), _address(pattern.first_B), _address(pattern.last_BL)
+
+
+def _attend(
+    library: ctypes.CDLL, packed_BLX: Tensor, heads: int, pattern: Pattern
+) -> tuple[Tensor, Tensor]:
+    """Return the mixed values [B, L, D] and what the softmax was divided by [B, H, L, 2]."""
+    batch, length, width = packed_BLX.shape
+    out_BLD = packed_BLX.new_empty(batch, length, width // 3)
+    norms = packed_BLX.new_empty(batch, heads, length, 2)
+    sizes = _sizes(packed_BLX, heads, pattern)
+    if library.attention_forward(*sizes, _address(out_BLD), _address(norms)):
+        raise MemoryError("no memory for attention")
+    return out_BLD, norms
+
+
+class _Attention(torch.autograd.Function):
+    """Weights are computed again in the backward pass, so memory grows with the length alone."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, packed_BLX: Tensor, last_BL: Tensor | None, heads: int, pattern: Pattern
+    ) -> Tensor:
+        packed_BLX = packed_BLX.contiguous()
+        last_BL = None if last_BL is None else last_BL.contiguous()
+        # What was given may be a view; the kernel reads it as it lies.
+        pattern = Pattern(pattern.causal, pattern.first_B, last_BL)
+        out_BLD, norms = _attend(usable_kernels(), packed_BLX, heads, pattern)
+        ctx.save_for_backward(packed_BLX, last_BL, pattern.first_B, out_BLD, norms)
+        ctx.heads, ctx.causal = heads, pattern.causal
+        return out_BLD
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        packed_BLX, last_BL, first_B, out_BLD, norms = ctx.saved_tensors
+        pattern = Pattern(ctx.causal, first_B, last_BL)
+        upstream_BLD = grad_outputs[0].contiguous()
+        d_packed_BLX = torch.empty_like(packed_BLX)
+        d_last_BL = torch.empty_like(last_BL) if ctx.needs_input_grad[1] else None
+        sizes = _sizes(packed_BLX, ctx.heads, pattern)
+        given = _address(out_BLD), _address(norms), _address(upstream_BLD)
+        results = _address(d_packed_BLX), _address(d_last_BL)
+        if usable_kernels().attention_backward(*sizes, *given, *results):
+            raise MemoryError("no memory for the gradient of attention")
+        return d_packed_BLX, d_last_BL, None, None
+
+
+class _Gelu(torch.autograd.Function):
+    """The gate is computed again in the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = x.contiguous()
+        result = torch.empty_like(x)
+        usable_kernels().gelu_forward(x.numel(), _address(x), _address(result))
+        ctx.save_for_backward(x)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        upstream, result = grad_outputs[0].contiguous(), torch.empty_like(x)
+        usable_kernels().gelu_backward(x.numel(), _address(x), _address(upstream), _address(result))
+        return result
+
+
+def usable_kernels() -> ctypes.CDLL:
+    """Return the kernels where ``usable`` has been asked before."""
+    library = usable()
+    assert library is not None
+    return library

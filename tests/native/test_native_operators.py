@@ -1,0 +1,219 @@
+"""The compiled kernels compute what PyTorch does; without a compiler nothing breaks."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from influpath.irn.model import IRN
+from influpath.native import library, operators
+from influpath.native.operators import Pattern, attend, gelu
+from influpath.recommenders.base import Recommender
+from influpath.recommenders.bert4rec import BERT4Rec
+from influpath.recommenders.sasrec import SASRec
+
+compiled = pytest.mark.skipif(operators.usable() is None, reason="no C compiler here")
+
+
+def visible(pattern: Pattern, batch: int, length: int) -> Tensor:
+    """Return the pattern as a table [B, L, L], written out."""
+    seen = torch.ones(batch, length, length, dtype=torch.bool)
+    if pattern.causal:
+        seen = seen.tril()
+    if pattern.first_B is not None:
+        seen &= torch.arange(length) >= pattern.first_B[:, None, None]
+    if pattern.last_BL is not None:
+        seen[:, :, -1] = True
+        seen[:, -1, :] = False
+    return seen | torch.eye(length, dtype=torch.bool)
+
+
+def reference(packed_BLX: Tensor, heads: int, pattern: Pattern) -> Tensor:
+    batch, length, width = packed_BLX.shape
+    shape = batch, length, 3, heads, width // (3 * heads)
+    q, k, v = packed_BLX.view(shape).permute(2, 0, 3, 1, 4)
+    added = torch.zeros(batch, length, length, dtype=packed_BLX.dtype)
+    if pattern.last_BL is not None:
+        # Its own row sees nothing else, so that the weight there changes nothing.
+        column_BL = torch.where(torch.arange(length) == length - 1, 0.0, pattern.last_BL)
+        added = added + F.pad(column_BL[:, :, None], (length - 1, 0))
+    added = added.masked_fill(~visible(pattern, batch, length), -torch.inf)
+    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=added[:, None])
+    return mixed.transpose(1, 2).reshape(batch, length, width // 3)
+
+
+@compiled
+@settings(deadline=None, max_examples=120)
+@given(
+    batch=st.integers(1, 4),
+    length=st.integers(1, 70),
+    heads=st.integers(1, 3),
+    # Those with code of their own, and others.
+    size=st.sampled_from([1, 3, 5, 8, 16, 20, 32, 40]),
+    causal=st.booleans(),
+    padded=st.booleans(),
+    weighted=st.booleans(),
+    scale=st.sampled_from([0.5, 2.0, 12.0]),
+    seed=st.integers(0, 2**20),
+)
+def test_attention(
+    batch: int,
+    length: int,
+    heads: int,
+    size: int,
+    causal: bool,
+    padded: bool,
+    weighted: bool,
+    scale: float,
+    seed: int,
+) -> None:
+    """To 2e-5 of the largest figure, less where logits are in the hundreds; pads do not count."""
+    rng = torch.Generator().manual_seed(seed)
+    packed = torch.randn(batch, length, 3 * heads * size, generator=rng) * scale
+    packed.requires_grad_()
+    first = torch.randint(length, (batch,), generator=rng) if padded else None
+    weight = torch.randn(batch, length, generator=rng).requires_grad_()
+    last = None
+    weighted = weighted and causal
+    if weighted:
+        hidden = torch.rand(batch, 1, generator=rng) < 0.3
+        # The objective's own row sees itself.
+        hidden = hidden & (torch.arange(length) < length - 1)
+        last = weight.masked_fill(hidden, -torch.inf)
+    pattern = Pattern(causal, first, last)
+    real = torch.ones(batch, length) if first is None else torch.arange(length) >= first[:, None]
+    upstream = torch.randn(batch, length, heads * size, generator=rng) * real[:, :, None]
+    results = []
+    for function in (attend, reference):
+        out = function(packed, heads, pattern)
+        leaves = (packed, weight) if weighted else (packed,)
+        found = torch.autograd.grad(out, leaves, upstream, retain_graph=True, allow_unused=True)
+        shown = (out * real[:, :, None]).detach()
+        results.append([shown, *(each for each in found if each is not None)])
+    share = 5e-6 * max(4.0, scale**2)
+    for one, other in zip(*results, strict=True):
+        assert float((one - other).abs().max()) <= share * max(1.0, float(other.abs().max()))
+
+
+def test_only_causal_patterns_have_an_objective() -> None:
+    with pytest.raises(ValueError, match="causal"):
+        Pattern(causal=False, last_BL=torch.zeros(1, 2))
+
+
+@compiled
+def test_the_same_bits_every_time() -> None:
+    packed = torch.randn(3, 41, 3 * 30, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    runs = []
+    for _ in range(2):
+        out = attend(packed, 6, Pattern(causal=True))
+        runs.append([out, *torch.autograd.grad(out.square().sum(), packed)])
+    assert all(map(torch.equal, *runs))
+
+
+@compiled
+def test_what_is_no_number_stays_none() -> None:
+    packed = torch.randn(1, 9, 3 * 8, generator=torch.Generator().manual_seed(2))
+    packed[0, 4] = torch.nan
+    packed.requires_grad_()
+    out = attend(packed, 2, Pattern(causal=True))
+    assert not out[0, :4].isnan().any()
+    assert out[0, 4:].isnan().all()
+
+
+@compiled
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 4004])
+def test_gelu(count: int) -> None:
+    x = torch.linspace(-12, 12, count).requires_grad_()
+    upstream = torch.linspace(-1, 2, count)
+    results = []
+    for function in (gelu, lambda y: F.gelu(y, approximate="tanh")):
+        y = function(x)
+        results.append([y, *torch.autograd.grad(y, x, upstream)])
+    torch.testing.assert_close(*results, atol=2e-6, rtol=2e-6)
+    big = torch.tensor([-1e4, 1e4]).requires_grad_()
+    y = gelu(big)
+    assert y.tolist() == pytest.approx([0.0, 1e4])
+    assert torch.autograd.grad(y.sum(), big)[0].tolist() == pytest.approx([0.0, 1.0])
+
+
+@compiled
+def test_what_is_compiled_is_kept(tmp_path: Path) -> None:
+    compiler = next(filter(None, map(shutil.which, library.COMPILERS)))
+    made = library.compiled(compiler, tmp_path)
+    written = made.stat().st_mtime_ns
+    assert library.compiled(compiler, tmp_path) == made
+    assert made.stat().st_mtime_ns == written
+    assert [each.name for each in tmp_path.iterdir()] == [made.name]
+
+
+@pytest.fixture
+def afresh(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Forget what was loaded, before and after."""
+    for each in (library.kernels, operators.usable):
+        each.cache_clear()
+    yield monkeypatch
+    monkeypatch.undo()
+    for each in (library.kernels, operators.usable):
+        each.cache_clear()
+
+
+def test_there_is_a_switch(afresh: pytest.MonkeyPatch) -> None:
+    afresh.setenv(library.SWITCH, "0")
+    assert operators.usable() is None
+    assert not operators.takes(torch.ones(3, requires_grad=True))
+
+
+def test_no_compiler_is_no_error(afresh: pytest.MonkeyPatch) -> None:
+    afresh.setattr(shutil, "which", lambda name: None)
+    assert operators.usable() is None
+
+
+def test_what_does_not_compile_is_no_error(afresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.c"
+    broken.write_text("int attention_forward(", encoding="utf-8")
+    afresh.setattr(library, "SOURCE", broken)
+    afresh.setattr(library, "folder", lambda: tmp_path)
+    assert operators.usable() is None
+
+
+@compiled
+def test_kernels_that_are_wrong_are_not_used(afresh: pytest.MonkeyPatch) -> None:
+    wrong = torch.zeros(2, 19, 10), torch.zeros(2, 2, 19, 2)
+    afresh.setattr(operators, "_attend", lambda *inputs: wrong)
+    assert operators.usable() is None
+
+
+def test_only_training_in_float32_uses_them() -> None:
+    x = torch.ones(2, 3, 12)
+    assert not operators.takes(x)
+    assert not operators.takes(x.double().requires_grad_())
+    assert not operators.takes(x.bfloat16().requires_grad_())
+    wide = torch.ones(1, 1, 3 * 200, requires_grad=True)
+    assert not operators.fits(wide, 1)
+
+
+@compiled
+def test_training_is_the_same_without(tiny: Any, afresh: pytest.MonkeyPatch) -> None:
+    """Losses of whole trainings agree to 1e-4 with and without the kernels."""
+    sizes: dict[str, Any] = {"embedding_size": 12, "heads": 2, "training": {"epochs": 2}}
+    window: dict[str, Any] = {"l_max": 10, "l_min": 3, "horizon": 4, "item2vec": False}
+    models: list[tuple[type[Recommender], dict[str, Any]]] = [
+        *((IRN, window), (SASRec, {}), (BERT4Rec, {})),
+    ]
+    for kind, more in models:
+        losses = []
+        for switch in ("1", "0"):
+            afresh.setenv(library.SWITCH, switch)
+            for each in (library.kernels, operators.usable):
+                each.cache_clear()
+            assert (operators.usable() is None) is (switch == "0")
+            history = kind(**sizes, **more).fit(tiny).history
+            losses.append([epoch["loss"] for epoch in history["epochs"]])
+        np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
