@@ -91,14 +91,6 @@ def test_nobody_has_written_if_the_commit_fails(store: Database) -> None:
 def test_nobody_has_written_what_sqlite_has_undone_by_itself(store: Database) -> None:
     told: list[object] = []
 
-    def first() -> None:
-        try:
-            with store.writing() as connection:
-                write(connection, 1)
-            told.append("written")
-        except NotReadyError as error:
-            told.append(type(error))
-
     def second() -> None:
         with suppress(RuntimeError), store.writing() as connection:
             write(connection, 2)
@@ -106,14 +98,22 @@ def test_nobody_has_written_what_sqlite_has_undone_by_itself(store: Database) ->
             connection.exec_driver_sql("ROLLBACK")
             raise RuntimeError
 
+    def first() -> None:
+        try:
+            with store.writing() as connection:
+                write(connection, 1)
+                # Who queues while another writes joins that one's commit.
+                threads[1].start()
+                while writer._queued < 1:
+                    threading.Event().wait(0.001)
+            told.append("written")
+        except NotReadyError as error:
+            told.append(type(error))
+
     writer = store._writer
     assert writer is not None
     threads = [threading.Thread(target=each) for each in (first, second)]
-    with writer._turn:
-        for place, thread in enumerate(threads, start=1):
-            thread.start()
-            while writer._queued < place:
-                threading.Event().wait(0.001)
+    threads[0].start()
     for thread in threads:
         thread.join(10)
     assert told == [NotReadyError]
