@@ -90,6 +90,8 @@ def test_nobody_has_written_if_the_commit_fails(store: Database) -> None:
 
 def test_nobody_has_written_what_sqlite_has_undone_by_itself(store: Database) -> None:
     told: list[object] = []
+    writer = store._writer
+    assert writer is not None
 
     def second() -> None:
         with suppress(RuntimeError), store.writing() as connection:
@@ -110,8 +112,6 @@ def test_nobody_has_written_what_sqlite_has_undone_by_itself(store: Database) ->
         except NotReadyError as error:
             told.append(type(error))
 
-    writer = store._writer
-    assert writer is not None
     threads = [threading.Thread(target=each) for each in (first, second)]
     threads[0].start()
     for thread in threads:
