@@ -29,14 +29,15 @@ Loss = Callable[[Any, np.random.Generator], tuple[Tensor, int]]
 
 
 def shard_count(positions: int, weights: int) -> int:
-    """Return into how many shards a batch is cut.
+    """Return into how many shards a batch is cut: a power of 2.
 
     Args:
         positions: Of the batch.
         weights: Numbers that have a gradient.
     """
-    most = min(SHARDS, GRADIENT_NUMBERS // max(weights, 1))
-    return max(1, min(most, positions // SHARD_POSITIONS))
+    most = min(SHARDS, GRADIENT_NUMBERS // max(weights, 1), positions // SHARD_POSITIONS)
+    # Three shards would leave one of two threads idle for a third of the time.
+    return 1 << max(most, 1).bit_length() - 1
 
 
 class Team:
