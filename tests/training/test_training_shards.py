@@ -145,7 +145,7 @@ def test_even_parts_hold_every_row_once(lengths: list[int], count: int) -> None:
 
 
 def test_how_many_shards() -> None:
-    assert [shard_count(positions, 1000) for positions in (0, 4000, 5000, 10**6)] == [1, 1, 2, 4]
+    assert [shard_count(positions, 1000) for positions in (0, 4000, 5000, 10**6)] == [1, 2, 2, 4]
     # Gradients of a large catalogue are not held several times.
     assert shard_count(10**6, 1 << 25) == 2
     assert shard_count(10**6, 1 << 27) == 1

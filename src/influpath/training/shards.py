@@ -18,7 +18,7 @@ from torch import Tensor
 
 from influpath.training.randomness import drawing_from
 
-# A shard of fewer positions costs more in calls than it gains: halving these took 13% more time.
+# More shards than one for so many positions cost more in calls than they gain.
 SHARD_POSITIONS = 2048
 SHARDS = 4
 # Every shard has gradients of its own; so many numbers in all of them at most.
@@ -35,7 +35,9 @@ def shard_count(positions: int, weights: int) -> int:
         positions: Of the batch.
         weights: Numbers that have a gradient.
     """
-    most = min(SHARDS, GRADIENT_NUMBERS // max(weights, 1), positions // SHARD_POSITIONS)
+    wanted = positions // SHARD_POSITIONS
+    # Two threads gain more than two small shards cost.
+    most = min(SHARDS, GRADIENT_NUMBERS // max(weights, 1), 2 if wanted == 1 else wanted)
     # Three shards would leave one of two threads idle for a third of the time.
     return 1 << max(most, 1).bit_length() - 1
 
@@ -47,6 +49,7 @@ class Team:
         parameters: What gradients are wanted for.
         arithmetic: Makes the context in which losses are computed.
         pool: Threads; None computes in the calling one.
+        threads: How many a lone shard is computed on.
     """
 
     def __init__(
@@ -54,9 +57,10 @@ class Team:
         parameters: Sequence[Tensor],
         arithmetic: Callable[[], AbstractContextManager[Any]],
         pool: ThreadPoolExecutor | None,
+        threads: int = 1,
     ) -> None:
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
-        self.arithmetic, self.pool = arithmetic, pool
+        self.arithmetic, self.pool, self.threads = arithmetic, pool, threads
 
     def differentiate(
         self, loss: Loss, shards: Sequence[Any], rng: np.random.Generator
@@ -93,6 +97,15 @@ class Team:
         return sum(totals) / max(count, 1), count
 
     def _whole(self, loss: Loss, batch: Any, rng: np.random.Generator) -> tuple[float, int]:
+        if self.pool is None:
+            return self._of_batch(loss, batch, rng)
+        torch.set_num_threads(self.threads)
+        try:
+            return self._of_batch(loss, batch, rng)
+        finally:
+            torch.set_num_threads(1)
+
+    def _of_batch(self, loss: Loss, batch: Any, rng: np.random.Generator) -> tuple[float, int]:
         with drawing_from(rng), self.arithmetic():
             mean, count = loss(batch, rng)
         if count:
@@ -118,8 +131,10 @@ def team(
         yield Team(parameters, arithmetic, None)
         return
     with ThreadPoolExecutor(members, "shard", torch.set_num_threads, (threads // members,)) as pool:
+        # What is done between shards is too little for threads that have to be woken up first.
+        torch.set_num_threads(1)
         try:
-            yield Team(parameters, arithmetic, pool)
+            yield Team(parameters, arithmetic, pool, threads)
         finally:
             # A thread that sets its own number also sets that of threads yet to come.
             torch.set_num_threads(threads)
