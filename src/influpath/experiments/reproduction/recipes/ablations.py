@@ -4,6 +4,7 @@ Every choice is a recipe of its own, made when asked for; what is there shares a
 figure, ``ablations``.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -71,11 +72,11 @@ class Ablation(Recipe):
             **self.changed(bench, dials, own),
         }
 
+    @abstractmethod
     def changed(
         self, bench: Bench, dials: Mapping[str, Dials], own: Mapping[str, Judgement]
     ) -> dict[str, Any]:
         """Return what the changes come to, under "training" or "planning"."""
-        raise NotImplementedError
 
     def draw(self, document: Mapping[str, Any]) -> Figure:
         """Draw what each choice is worth with its interval."""
