@@ -16,6 +16,7 @@ from torch import Tensor
 
 from influpath.irn.config import IRNConfig
 from influpath.irn.folded import MASK, ONE, FoldedBlock
+from influpath.native import reading as native
 
 # Sums of exponentials between these are exact enough without moving the logits first.
 SMALLEST, LARGEST = 2.0**-60, 2.0**100
@@ -128,7 +129,8 @@ class Mixing:
 
     Written out: for heads as narrow as these, products in batches are twice as fast as torch's
     fused kernel.  Weights are powers of two, and the highest logit is not looked for first, unless
-    a sum turns out to be beyond what a number can hold.
+    a sum turns out to be beyond what a number can hold.  The compiled kernels, where there are any,
+    do all that at once, and always look for it.
 
     Args:
         careful: Whether to subtract the highest logit first.
@@ -157,6 +159,10 @@ class Mixing:
             itself: Key [N, E, Q], and value and a one [N, V, Q], that each query alone sees, in the
                 last column, where there are no other values.
         """
+        v_NEL, own = v_NVL[:, :-1], itself and (itself[0], itself[1][:, :-1])
+        by_kernel = native.mix_each(q_NEQ, k_NEL, v_NEL, bias_BLQ, own)
+        if by_kernel is not None:
+            return by_kernel
         batch, queries = len(bias_BLQ), q_NEQ.shape[2]
         logits_NLQ = torch.bmm(k_NEL.mT, q_NEQ)
         if itself is not None:
@@ -180,6 +186,9 @@ class Mixing:
             x_BD: The position's features.
             states_BLF: What it sees, itself last.
         """
+        by_kernel = native.mix_last(states_BLF, block.asked_FN, block.heads)
+        if by_kernel is not None:
+            return torch.addmm(x_BD, by_kernel.flatten(1), block.mixed_ND)
         batch, _, features = states_BLF.shape
         query_BFH = (states_BLF[:, -1] @ block.query_FN).view(batch, features, -1)
         # The mask is among the features.
@@ -193,8 +202,10 @@ class Mixing:
 
     def sound(self) -> bool:
         """Whether all sums were in range so far."""
+        if self.careful or not self.totals:
+            return True
         low, high = torch.cat([total.flatten() for total in self.totals]).aminmax()
-        return self.careful or bool(low > SMALLEST and high < LARGEST)
+        return bool(low > SMALLEST and high < LARGEST)
 
 
 def states_of(normed_BLD: Tensor, mask_BL: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from influpath.irn.network import IRNNetwork
+from influpath.native import reading as native
 from influpath.recommenders.blocks import TransformerBlock, gelu
 from influpath.recommenders.output_layer import OutputLayer
 
@@ -38,6 +39,7 @@ class FoldedBlock:
     Attributes:
         heads: H.
         eps: Of normalisation.
+        asked_FN: ``query_FN`` as the compiled kernel wants it, or None.
         packed_MF: Maps a kept state to query, key, value and a one of every head, [H (3 E + 1), F].
         kept_MF: The same without the queries.
         output_DD: Maps the heads' mixtures of values.
@@ -52,6 +54,7 @@ class FoldedBlock:
 
     heads: int
     eps: tuple[float, float]
+    asked_FN: Tensor | None
     packed_MF: Tensor
     kept_MF: Tensor
     output_DD: Tensor
@@ -104,11 +107,13 @@ class FoldedBlock:
             block.feed_out.bias,
         )
         eps = block.norm_attention.eps, block.norm_feed.eps
-        return cls(heads, eps, *(weight.float().contiguous() for weight in folded))
+        asked_FN = native.for_mix_last(query_FFH.float())
+        return cls(heads, eps, asked_FN, *(weight.float().contiguous() for weight in folded))
 
-    def normed(self, x: Tensor) -> Tensor:
-        """Return what attention reads of features [..., D]: normalised, and nothing more."""
-        return torch.layer_norm(x, x.shape[-1:], eps=self.eps[0])
+    def normed(self, x: Tensor, out: Tensor) -> None:
+        """Write what attention reads of features [..., D]: normalised, and nothing more."""
+        if not native.normalise(x, self.eps[0], out):
+            out.copy_(torch.layer_norm(x, x.shape[-1:], eps=self.eps[0]))
 
     def packed(self, states_BLF: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries [N, E, L], keys [N, E, L], and values and a one [N, V, L].
@@ -135,8 +140,12 @@ class FoldedBlock:
 
     def feed(self, x_ND: Tensor) -> Tensor:
         """Add the feed-forward layer to features, in place."""
-        normed_ND = torch.layer_norm(x_ND, x_ND.shape[-1:], eps=self.eps[1])
-        fed_NN = gelu(torch.addmm(self.feed_in_N, normed_ND, self.feed_in_DN))
+        normed_ND = torch.empty_like(x_ND)
+        if not native.normalise(x_ND, self.eps[1], normed_ND):
+            normed_ND = torch.layer_norm(x_ND, x_ND.shape[-1:], eps=self.eps[1])
+        fed_NN = torch.addmm(self.feed_in_N, normed_ND, self.feed_in_DN)
+        if not native.gelu_(fed_NN):
+            fed_NN = gelu(fed_NN)
         return x_ND.addmm_(fed_NN, self.feed_out_ND).add_(self.feed_out_D)
 
 

@@ -120,10 +120,9 @@ def through_windows(
         mixing = Mixing(careful)
         features_BLD = x_BLD.clone()
         for layer, block in enumerate(weights.blocks):
-            normed_BLD = block.normed(features_BLD)
-            states_BLF[..., OWN] = normed_BLD
+            block.normed(features_BLD, out=states_BLF[..., OWN])
             if cache is not None:
-                cache.write(layer, column, normed_BLD)
+                cache.write(layer, column, states_BLF[..., OWN])
             if block is not last:
                 mixed_BDL = mixing.heads(*block.packed(states_BLF), bias_BLQ)
                 block.attended(features_BLD, mixed_BDL)
@@ -164,7 +163,7 @@ def advance(
         hidden_BD = x_BD
         for layer, block in enumerate(folded(module).blocks):
             states_BLF = cache.states_XBLF[layer, :, cache.first : column + 1]
-            states_BLF[:, -1, OWN] = block.normed(hidden_BD)
+            block.normed(hidden_BD, out=states_BLF[:, -1, OWN])
             hidden_BD = block.feed(mixing.last(block, hidden_BD, states_BLF))
         if mixing.sound():
             break
@@ -195,7 +194,7 @@ def peek(module: IRNNetwork, items_BK: Tensor, position: int, cache: StateCache)
         mixing = Mixing(careful)
         features_BKD = x_BKD.clone()
         for layer, block in enumerate(folded(module).blocks):
-            candidates_BKF[..., OWN] = block.normed(features_BKD)
+            block.normed(features_BKD, out=candidates_BKF[..., OWN])
             q_NEK, k_NEK, v_NVK = block.packed(candidates_BKF)
             itself = k_NEK, v_NVK
             k_NEL, v_NVL = block.kept(states_XBLF[layer])

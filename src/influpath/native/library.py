@@ -1,8 +1,8 @@
-"""Compiling ``kernels.c`` once per machine, with the C compiler of the system if there is one.
+"""Compiling the kernels, ``*.c``, once per machine, with its C compiler if there is one.
 
-Neither installing nor importing the package needs a compiler.  The first training compiles in some
-seconds, for the processor at hand, into the user's cache; where that fails, or the result does
-not compute what PyTorch does, training goes on without, more slowly.
+Neither installing nor importing the package needs a compiler.  The first training or planning
+compiles in some seconds, for the processor at hand, into the user's cache; where that fails, or the
+result does not compute what PyTorch does, it goes on without, more slowly.
 """
 
 import ctypes
@@ -19,9 +19,10 @@ from threading import Lock
 
 logger = logging.getLogger("influpath.native")
 
-# "0" trains without compiled kernels.
+# "0" goes without compiled kernels.
 SWITCH = "INFLUPATH_NATIVE"
-SOURCE = Path(__file__).with_name("kernels.c")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("training.c", "reading.c"))
+HEADERS = (Path(__file__).with_name("vectors.h"),)
 FLAGS = (
     *("-O3", "-march=native", "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno"),
     *("-shared", "-fPIC"),
@@ -37,6 +38,17 @@ SIGNATURES = {
     "attention_backward": [*[Number] * 4, Pointer, Number, *[Pointer] * 7],
     "gelu_forward": [Number, *[Pointer] * 2],
     "gelu_backward": [Number, *[Pointer] * 3],
+    "normalise": [*[Number] * 2, ctypes.c_float, *[Pointer] * 2, Number],
+    "mix_last": [*[Number] * 5, Pointer, Number, *[Pointer] * 2],
+    "mix_each": [
+        *[Number] * 5,
+        *[Pointer, Number] * 3,
+        *[Number, Pointer],
+        *[Number] * 3,
+        *[Pointer] * 3,
+    ],
+    "exponential_sums": [*[Number] * 2, *[Pointer] * 3],
+    "highest_allowed": [*[Number] * 2, *[Pointer] * 4],
 }
 
 
@@ -53,12 +65,12 @@ def _kernels() -> ctypes.CDLL | None:
         return None
     compiler = next(filter(None, map(shutil.which, [*COMPILERS])), None)
     if compiler is None:
-        logger.debug("no C compiler: training goes without compiled kernels")
+        logger.debug("no C compiler: training and planning go without compiled kernels")
         return None
     try:
         library = ctypes.CDLL(str(compiled(compiler, folder())))
     except (OSError, subprocess.SubprocessError) as cause:
-        logger.debug("kernels.c could not be compiled: %s", cause)
+        logger.debug("the kernels could not be compiled: %s", cause)
         return None
     for name, arguments in SIGNATURES.items():
         getattr(library, name).argtypes = arguments
@@ -93,13 +105,14 @@ def compiled(compiler: str, place: Path) -> Path:
     version = subprocess.run(
         [compiler, "--version"], capture_output=True, check=True, timeout=COMPILE_SECONDS
     )
-    parts = (SOURCE.read_bytes(), " ".join(FLAGS).encode(), version.stdout, processor().encode())
+    texts = [file.read_bytes() for file in (*SOURCES, *HEADERS)]
+    parts = (*texts, " ".join(FLAGS).encode(), version.stdout, processor().encode())
     name = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
     library = place / f"kernels-{name}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=place) as work:
             made = Path(work) / library.name
-            command = [compiler, *FLAGS, "-o", str(made), str(SOURCE)]
+            command = [compiler, *FLAGS, "-o", str(made), *map(str, SOURCES)]
             subprocess.run(command, capture_output=True, check=True, timeout=COMPILE_SECONDS)
             # At once, since other processes may be doing the same.
             made.replace(library)

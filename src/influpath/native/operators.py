@@ -1,4 +1,4 @@
-"""The kernels as differentiable functions of tensors.
+"""The kernels of training as differentiable functions of tensors.
 
 Shape suffixes: B batch, L positions, H heads, E width of a head, D = H x E, X = 3 x D.
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from influpath.native.library import kernels
 
-# Of a head, as in ``kernels.c``.
+# Of a head, as in ``training.c``.
 WIDEST = 128
 # What the kernels may differ from PyTorch by; see ``usable``.
 TOLERANCE = 1e-4
@@ -58,20 +58,19 @@ def usable() -> ctypes.CDLL | None:
 
 
 def fits(packed_BLX: Tensor, heads: int) -> bool:
-    """Say whether ``attend`` can be used, in bfloat16 after a conversion; see ``takes``."""
-    if packed_BLX.dtype is torch.bfloat16:
-        packed_BLX = packed_BLX.float()
-    return packed_BLX.shape[2] <= 3 * heads * WIDEST and takes(packed_BLX)
+    """Say whether ``attend`` is for it: in training, in bfloat16 after a conversion.
+
+    Where no gradients are wanted bits should not depend on which pattern the kernel knows.
+    """
+    small = packed_BLX.shape[2] <= 3 * heads * WIDEST
+    if not small or not packed_BLX.requires_grad:
+        return False
+    return takes(packed_BLX.float() if packed_BLX.dtype is torch.bfloat16 else packed_BLX)
 
 
 def takes(x: Tensor) -> bool:
-    """Say whether the kernels are meant for a tensor: float32 on the processor, with gradients."""
-    return (
-        x.requires_grad
-        and x.dtype is torch.float32
-        and x.device.type == "cpu"
-        and usable() is not None
-    )
+    """Say whether the kernels are meant for a tensor: float32 on the processor."""
+    return x.dtype is torch.float32 and x.device.type == "cpu" and usable() is not None
 
 
 def attend(packed_BLX: Tensor, heads: int, pattern: Pattern) -> Tensor:
@@ -91,14 +90,15 @@ def gelu(x: Tensor) -> Tensor:
     return cast(Callable[..., Tensor], _Gelu.apply)(x)
 
 
-def _address(tensor: Tensor | None) -> int | None:
+def address(tensor: Tensor | None) -> int | None:
+    """Return where a tensor's numbers begin; None for none."""
     return None if tensor is None else tensor.data_ptr()
 
 
 def _sizes(packed_BLX: Tensor, heads: int, pattern: Pattern) -> tuple[int | None, ...]:
     batch, length, width = packed_BLX.shape
-    where = batch, length, heads, width // (3 * heads), _address(packed_BLX)
-    return *where, int(pattern.causal), _address(pattern.first_B), _address(pattern.last_BL)
+    where = batch, length, heads, width // (3 * heads), address(packed_BLX)
+    return *where, int(pattern.causal), address(pattern.first_B), address(pattern.last_BL)
 
 
 def _attend(
@@ -109,7 +109,7 @@ def _attend(
     out_BLD = packed_BLX.new_empty(batch, length, width // 3)
     norms = packed_BLX.new_empty(batch, heads, length, 2)
     sizes = _sizes(packed_BLX, heads, pattern)
-    if library.attention_forward(*sizes, _address(out_BLD), _address(norms)):
+    if library.attention_forward(*sizes, address(out_BLD), address(norms)):
         raise MemoryError("no memory for attention")
     return out_BLD, norms
 
@@ -138,8 +138,8 @@ class _Attention(torch.autograd.Function):
         d_packed_BLX = torch.empty_like(packed_BLX)
         d_last_BL = torch.empty_like(last_BL) if ctx.needs_input_grad[1] else None
         sizes = _sizes(packed_BLX, ctx.heads, pattern)
-        given = _address(out_BLD), _address(norms), _address(upstream_BLD)
-        results = _address(d_packed_BLX), _address(d_last_BL)
+        given = address(out_BLD), address(norms), address(upstream_BLD)
+        results = address(d_packed_BLX), address(d_last_BL)
         if usable_kernels().attention_backward(*sizes, *given, *results):
             raise MemoryError("no memory for the gradient of attention")
         return d_packed_BLX, d_last_BL, None, None
@@ -152,7 +152,7 @@ class _Gelu(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         x = x.contiguous()
         result = torch.empty_like(x)
-        usable_kernels().gelu_forward(x.numel(), _address(x), _address(result))
+        usable_kernels().gelu_forward(x.numel(), address(x), address(result))
         ctx.save_for_backward(x)
         return result
 
@@ -160,7 +160,7 @@ class _Gelu(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         upstream, result = grad_outputs[0].contiguous(), torch.empty_like(x)
-        usable_kernels().gelu_backward(x.numel(), _address(x), _address(upstream), _address(result))
+        usable_kernels().gelu_backward(x.numel(), address(x), address(upstream), address(result))
         return result
 
 

@@ -148,10 +148,10 @@ def gelu(x: Tensor) -> Tensor:
     With u = sqrt(2 / pi) (x + 0.044715 x^3) it is x (1 + tanh(u)) / 2 = x sigmoid(2u).  Where no
     gradient is wanted it is computed as the latter, which takes half the time.
     """
+    if native.takes(x):
+        return native.gelu(x)
     if x.requires_grad:
-        if x.dtype is torch.bfloat16:
-            return F.gelu(x, approximate="tanh")
-        return native.gelu(x) if native.takes(x) else gelu_product(x)
+        return F.gelu(x, approximate="tanh") if x.dtype is torch.bfloat16 else gelu_product(x)
     gate = torch.addcmul(GELU_FACTOR.to(x.device), x, x, value=GELU_CUBIC).mul_(x)
     return gate.sigmoid_().mul_(x)
 

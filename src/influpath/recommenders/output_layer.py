@@ -7,6 +7,7 @@ Shape suffixes: N rows, C rows of one chunk, D width, F the same and a one, I ca
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from influpath.data.sequences import IntArray
+from influpath.native import reading as native
 from influpath.recommenders.blocks import output_chunks
 
 Scores = npt.NDArray[np.float32]
@@ -45,15 +47,16 @@ class OutputLayer:
     def log_probs(self, hidden_ND: Tensor) -> Tensor:
         """Return log-probabilities, [N, I]."""
         result_NI = torch.empty(len(hidden_ND), self.items)
-        for rows, logits_CI, total_C1, _ in self.chunks(hidden_ND):
-            torch.sub(logits_CI, total_C1, out=result_NI[rows])
+        for chunk in self.chunks(hidden_ND):
+            torch.sub(chunk.logits_CI, chunk.total_C1, out=result_NI[chunk.rows])
         return result_NI
 
     def log_probs_at(self, hidden_ND: Tensor, column_N: Tensor) -> Tensor:
         """Return the log-probability of one catalogue column of each row, [N]."""
         result_N = torch.empty(len(hidden_ND))
-        for rows, logits_CI, total_C1, _ in self.chunks(hidden_ND):
-            result_N[rows] = (logits_CI.gather(1, column_N[rows, None]) - total_C1)[:, 0]
+        for chunk in self.chunks(hidden_ND):
+            logit_C1 = chunk.logits_CI.gather(1, column_N[chunk.rows, None])
+            result_N[chunk.rows] = (logit_C1 - chunk.total_C1)[:, 0]
         return result_N
 
     def best(
@@ -69,22 +72,15 @@ class OutputLayer:
         """
         column_N = np.empty(len(hidden_ND), dtype=np.int64)
         best_N = np.empty(len(hidden_ND), dtype=np.float32)
-        for rows, logits_CI, total_C1, scratch_CI in self.chunks(hidden_ND):
-            # As numbers: to copy and subtract takes a fifth of the time of a choice.
-            logits_CI.sub_(scratch_CI.copy_(barred_NI[rows].view(torch.uint8)), alpha=BARRED)
-            # NumPy's search is ten times faster than torch's.
-            column_C = logits_CI.numpy().argmax(axis=1)
-            logit_C = logits_CI.numpy()[np.arange(len(column_C)), column_C]
-            column_N[rows] = column_C
-            best_N[rows] = np.where(
-                logit_C > -BARRED / 2, logit_C - total_C1[:, 0].numpy(), -np.inf
-            )
+        for chunk in self.chunks(hidden_ND):
+            column_N[chunk.rows], logit_C = chunk.best(barred_NI[chunk.rows])
+            best_N[chunk.rows] = logit_C - chunk.total_C1[:, 0].numpy()
         return column_N, best_N
 
-    def chunks(self, hidden_ND: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
-        """Give rows, their logits [C, I], log of the sum of exponentials [C, 1], and room [C, I].
+    def chunks(self, hidden_ND: Tensor) -> Iterator["Chunk"]:
+        """Give rows a few at a time.
 
-        What they hold may be changed; it is overwritten for the next chunk.
+        What a chunk holds may be changed; it is overwritten for the next one.
         """
         hidden_NF = F.pad(hidden_ND, (0, 1), value=1.0)
         logits, powers = torch.empty(0), torch.empty(0)
@@ -94,10 +90,54 @@ class OutputLayer:
                 logits, powers = torch.empty(2, count, self.items)
             logits_CI, powers_CI = logits[:count], powers[:count]
             torch.mm(hidden_NF[rows], self.weight_FI, out=logits_CI)
-            total_C1 = torch.exp(logits_CI, out=powers_CI).sum(1, keepdim=True)
-            low, high = total_C1.aminmax()
-            if low > SMALLEST and high < LARGEST:
-                total_C1.log_()
-            else:
-                total_C1 = logits_CI.logsumexp(1, keepdim=True)
-            yield rows, logits_CI, total_C1, powers_CI
+            total_C1 = log_totals(logits_CI, powers_CI)
+            yield Chunk(rows, logits_CI, total_C1, powers_CI)
+
+
+class Chunk(NamedTuple):
+    """Some rows that meet the catalogue.
+
+    Attributes:
+        rows: Which.
+        logits_CI: Their logits.
+        total_C1: Logarithm of the sum of exponentials.
+        room_CI: To write to.
+    """
+
+    rows: slice
+    logits_CI: Tensor
+    total_C1: Tensor
+    room_CI: Tensor
+
+    def best(self, barred_CI: Tensor) -> tuple[IntArray, Scores]:
+        """Return the first column of the highest logit that is not barred, and the logit.
+
+        The logit is -inf where all are barred; those that are may be changed.
+        """
+        by_kernel = native.highest_allowed(self.logits_CI, barred_CI)
+        if by_kernel is not None:
+            return by_kernel[0].numpy(), by_kernel[1].numpy()
+        # As numbers: to copy and subtract takes a fifth of the time of a choice.
+        self.room_CI.copy_(barred_CI.view(torch.uint8))
+        # NumPy's search is ten times faster than torch's.
+        logits = self.logits_CI.sub_(self.room_CI, alpha=BARRED).numpy()
+        column_C = logits.argmax(axis=1)
+        logit_C = logits[np.arange(len(column_C)), column_C]
+        return column_C, np.where(logit_C > -BARRED / 2, logit_C, -np.inf)
+
+
+def log_totals(logits_CI: Tensor, powers_CI: Tensor) -> Tensor:
+    """Return the logarithm of each row's sum of exponentials, [C, 1].
+
+    Args:
+        logits_CI: Logits.
+        powers_CI: Room for their exponentials.
+    """
+    by_kernel = native.log_totals(logits_CI)
+    if by_kernel is not None:
+        return by_kernel
+    total_C1 = torch.exp(logits_CI, out=powers_CI).sum(1, keepdim=True)
+    low, high = total_C1.aminmax()
+    if low > SMALLEST and high < LARGEST:
+        return total_C1.log_()
+    return logits_CI.logsumexp(1, keepdim=True)

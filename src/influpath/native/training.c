@@ -1,55 +1,9 @@
-/* What training spends its time on between matrix products; see kernels.py.
- *
- * Plain C with the vector types of GCC and Clang, which become whatever the processor has.  Every
- * function is called from one thread and works on its own arrays, so sums never change their order.
- */
+/* What training spends its time on between matrix products; see operators.py. */
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "vectors.h"
 
-#define LANES 16
 /* Of a head. */
 #define WIDEST 128
-typedef float vec __attribute__((vector_size(4 * LANES)));
-typedef int32_t ints __attribute__((vector_size(4 * LANES)));
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vec load(const float *at) { vec v; memcpy(&v, at, sizeof v); return v; }
-INLINE void store(float *at, vec v) { memcpy(at, &v, sizeof v); }
-INLINE vec all(float x) { return x - (vec){0}; }
-INLINE vec choose(ints where, vec yes, vec no) {
-    return (vec)(((ints)yes & where) | ((ints)no & ~where));
-}
-/* The other half of the lanes, the other quarter, ... */
-#define FOLD(v, with)                                                                             \
-    v = with(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)); \
-    v = with(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)); \
-    v = with(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)); \
-    v = with(v, __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14))
-INLINE vec plus(vec a, vec b) { return a + b; }
-INLINE vec larger(vec a, vec b) { return choose(a > b, a, b); }
-INLINE float sum_of(vec v) { FOLD(v, plus); return v[0]; }
-INLINE float largest_of(vec v) { FOLD(v, larger); return v[0]; }
-
-/* exp(x) to about 2 ulp; 0 below -87, e^88 above 88. */
-INLINE vec vexp(vec x) {
-    const vec magic = all(12582912.0f);
-    ints small = x < -87.0f;
-    x = choose(small, all(-87.0f), x);
-    x = choose(x > 88.0f, all(88.0f), x);
-    vec shifted = x * 1.44269504f + magic, n = shifted - magic;
-    vec f = x - n * 0.693359375f + n * 2.12194440e-4f;
-    vec p = all(1.9875691500e-4f);
-    p = p * f + 1.3981999507e-3f;
-    p = p * f + 8.3334519073e-3f;
-    p = p * f + 4.1665795894e-2f;
-    p = p * f + 1.6666665459e-1f;
-    p = p * f + 5.0000001201e-1f;
-    p = p * f * f + f + 1.0f;
-    ints power = ((ints)shifted - (ints)magic + 127) << 23;
-    return choose(small, (vec){0}, p * (vec)power);
-}
 
 /* Who sees whom.  Every query sees keys first .. query (causal) or first .. length - 1.  With `last`
  * every query but the last one sees the last key too, with that much added to its logit (minus
@@ -145,14 +99,6 @@ INLINE void mix(const float *weight, const float *rows, int64_t start, int64_t s
             sums[0][x] += weight[c] * load(rows + (c * blocks + x) * LANES);
     for (int x = 0; x < blocks; x++)
         into[x] = (sums[0][x] + sums[1][x]) + (sums[2][x] + sums[3][x]);
-}
-
-/* Memory for `count` numbers, all 0. */
-static float *scratch_of(int64_t count) {
-    int64_t bytes = (count * 4 + 63) / 64 * 64;
-    float *made = aligned_alloc(64, bytes);
-    if (made) memset(made, 0, bytes);
-    return made;
 }
 
 INLINE int forward(int width, int64_t batch, int64_t length, int64_t heads, const float *packed,

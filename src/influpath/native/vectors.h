@@ -1,0 +1,92 @@
+/* Vectors of floats, which become whatever the processor has: vector types of GCC and Clang.
+ *
+ * Every function of the kernels is called from one thread and works on its own arrays, so sums never
+ * change their order.
+ */
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
+#define LANES 16
+typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef int32_t ints __attribute__((vector_size(4 * LANES)));
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vec load(const float *at) { vec v; memcpy(&v, at, sizeof v); return v; }
+INLINE void store(float *at, vec v) { memcpy(at, &v, sizeof v); }
+INLINE vec all(float x) { return x - (vec){0}; }
+INLINE vec choose(ints where, vec yes, vec no) {
+    return (vec)(((ints)yes & where) | ((ints)no & ~where));
+}
+/* The other half of the lanes, the other quarter, ... */
+#define FOLD(v, with)                                                                             \
+    v = with(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)); \
+    v = with(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)); \
+    v = with(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)); \
+    v = with(v, __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14))
+INLINE vec plus(vec a, vec b) { return a + b; }
+/* Of numbers; b where one is none. */
+#ifdef __AVX512F__
+INLINE vec larger(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
+INLINE vec smaller(vec a, vec b) { return (vec)_mm512_min_ps((__m512)a, (__m512)b); }
+#else
+INLINE vec larger(vec a, vec b) { return choose(a > b, a, b); }
+INLINE vec smaller(vec a, vec b) { return choose(a < b, a, b); }
+#endif
+/* Whether a comparison holds anywhere. */
+INLINE int any(ints where) {
+#ifdef __AVX512F__
+    return _mm512_test_epi32_mask((__m512i)where, (__m512i)where) != 0;
+#else
+    int found = 0;
+    for (int i = 0; i < LANES; i++) found |= where[i];
+    return found != 0;
+#endif
+}
+INLINE float sum_of(vec v) { FOLD(v, plus); return v[0]; }
+INLINE float largest_of(vec v) { FOLD(v, larger); return v[0]; }
+
+/* Adding it to a number between -126 and 127 rounds that to a whole one, whose exponent then stands
+ * in the lowest bits. */
+#define ROUNDER 12583039.0f
+
+/* 2^n e^f to about 2 ulp, where `shifted` is n plus ROUNDER, and |f| <= log(2) / 2. */
+INLINE vec scaled_exp(vec shifted, vec f) {
+    vec p = all(1.9875691500e-4f);
+    p = p * f + 1.3981999507e-3f;
+    p = p * f + 8.3334519073e-3f;
+    p = p * f + 4.1665795894e-2f;
+    p = p * f + 1.6666665459e-1f;
+    p = p * f + 5.0000001201e-1f;
+    p = p * f * f + f + 1.0f;
+    return p * (vec)((ints)shifted << 23);
+}
+
+/* exp(x); 0 below -87, e^88 above 88. */
+INLINE vec vexp(vec x) {
+    ints small = x < -87.0f;
+    x = smaller(all(88.0f), larger(all(-87.0f), x));
+    vec shifted = x * 1.44269504f + ROUNDER, n = shifted - ROUNDER;
+    vec found = scaled_exp(shifted, x - n * 0.693359375f + n * 2.12194440e-4f);
+    return (vec)((ints)found & ~small);
+}
+
+/* 2^x for x up to 127; 0 below -126. */
+INLINE vec vexp2(vec x) {
+    ints small = x < -126.0f;
+    x = larger(all(-126.0f), x);
+    vec shifted = x + ROUNDER, n = shifted - ROUNDER;
+    return (vec)((ints)scaled_exp(shifted, (x - n) * 0.69314718f) & ~small);
+}
+
+/* Memory for `count` numbers, all 0. */
+static inline float *scratch_of(int64_t count) {
+    int64_t bytes = (count * 4 + 63) / 64 * 64;
+    float *made = aligned_alloc(64, bytes);
+    if (made) memset(made, 0, bytes);
+    return made;
+}
