@@ -10,237 +10,243 @@
  * infinity hides it), and the last query sees itself alone.  Pads (before first) see themselves. */
 typedef struct { int64_t causal; const int64_t *first; const float *last; } pattern;
 
-/* Queries that are computed together, so that what they read is read once. */
-#define GROUP 4
+/* LANES queries of one head, and the keys that some of them see. */
 typedef struct {
-    float query[GROUP][WIDEST];
-    /* What is added to the last key's logit, and whether there is one. */
-    float extra[GROUP];
-    int has_last[GROUP], apart[GROUP];
-    /* Keys of each query, and blocks of keys that some query of the group sees. */
-    int64_t start[GROUP], stop[GROUP], from, to;
-    int count;
-} group;
+    /* Of every query: [width, LANES], and row by row [LANES, padded]. */
+    float columns[WIDEST * LANES], rows[WIDEST * LANES];
+    /* The keys that each sees, [start, stop); whether the last key besides, and what is added. */
+    ints start, stop, has_last;
+    vec extra;
+    /* Keys that some see, and of these those that all see. */
+    int64_t from, to, all_from, all_to;
+    int count, padded, any_last;
+} block;
 
-INLINE void make_group(group *g, const pattern *who, const float *head, int width, int64_t place,
+/* Numbers of a head's queries, from query `at` on, times `scale`; lanes beyond the end hold 0. */
+INLINE void gather(block *q, const float *head, int width, int64_t place, int64_t at, float scale) {
+    memset(q->columns, 0, width * LANES * 4);
+    memset(q->rows, 0, q->padded * LANES * 4);
+    for (int i = 0; i < q->count; i++)
+        for (int e = 0; e < width; e++)
+            q->columns[e * LANES + i] = q->rows[i * q->padded + e]
+                = head[(at + i) * place + e] * scale;
+}
+
+INLINE void make_block(block *q, const pattern *who, const float *head, int width, int64_t place,
                        int64_t row, int64_t at, int64_t length) {
-    float scale = 1.0f / __builtin_sqrtf((float)width);
-    int64_t first = who->first ? who->first[row] : 0, lowest = length, highest = 0;
-    g->count = length - at < GROUP ? (int)(length - at) : GROUP;
-    for (int s = 0; s < GROUP; s++) {
-        int64_t i = at + s;
-        if (s >= g->count) {
-            g->start[s] = g->stop[s] = g->has_last[s] = g->apart[s] = 0;
-            memset(g->query[s], 0, width * 4);
-            continue;
-        }
-        for (int e = 0; e < width; e++) g->query[s][e] = head[i * place + e] * scale;
-        g->start[s] = first, g->stop[s] = who->causal ? i + 1 : length;
-        if (who->last && i == length - 1) g->start[s] = i;
-        if (i < first) g->start[s] = i, g->stop[s] = i + 1;
-        g->extra[s] = who->last ? who->last[row * length + i] : 0.0f;
-        g->has_last[s] = who->last && i < length - 1 && g->extra[s] > -1e30f;
-        lowest = g->start[s] < lowest ? g->start[s] : lowest;
-        highest = g->stop[s] > highest ? g->stop[s] : highest;
+    int64_t first = who->first ? who->first[row] : 0;
+    q->count = length - at < LANES ? (int)(length - at) : LANES;
+    q->padded = (width + LANES - 1) / LANES * LANES;
+    q->start = q->stop = q->has_last = (ints){0}, q->extra = all(-1e30f), q->any_last = 0;
+    q->from = length, q->to = 0, q->all_from = 0, q->all_to = length;
+    gather(q, head, width, place, at, 1.0f / __builtin_sqrtf((float)width));
+    for (int s = 0; s < q->count; s++) {
+        int64_t i = at + s, start = first, stop = who->causal ? i + 1 : length;
+        if (who->last && i == length - 1) start = i;
+        if (i < first) start = i, stop = i + 1;
+        q->start[s] = (int32_t)start, q->stop[s] = (int32_t)stop;
+        q->from = start < q->from ? start : q->from, q->to = stop > q->to ? stop : q->to;
+        q->all_from = start > q->all_from ? start : q->all_from;
+        q->all_to = stop < q->all_to ? stop : q->all_to;
+        float extra = who->last ? who->last[row * length + i] : -1e31f;
+        if (i < length - 1 && extra > -1e30f)
+            q->has_last[s] = -1, q->extra[s] = extra, q->any_last = 1;
     }
-    g->from = lowest / LANES * LANES, g->to = (highest + LANES - 1) / LANES * LANES;
-    for (int s = 0; s < g->count; s++) g->apart[s] = g->has_last[s] && length - 1 >= g->to;
+    /* Lanes beyond the end see nothing, and nothing comes of that. */
+    if (q->count < LANES) q->all_to = q->all_from;
 }
 
-/* Logits of a group, [GROUP, filled]: minus infinity where a key is not seen, in blocks that are. */
-INLINE void logits_of(const group *g, const float *keys, int width, int64_t filled, int64_t length,
-                      float *out) {
-    const ints lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    for (int64_t c = g->from; c < g->to; c += LANES) {
-        vec sums[GROUP] = {0};
-        for (int e = 0; e < width; e++) {
-            vec key = load(keys + e * filled + c);
-            for (int s = 0; s < GROUP; s++) sums[s] += g->query[s][e] * key;
-        }
-        ints at = lane + (int32_t)c;
-        for (int s = 0; s < GROUP; s++) {
-            ints seen = (at >= (int32_t)g->start[s]) & (at < (int32_t)g->stop[s]);
-            store(out + s * filled + c, choose(seen, sums[s], all(-1e30f)));
-        }
+/* Minus infinity where a key is not seen. */
+INLINE vec if_seen(const block *q, int64_t key, vec logits) {
+    if (key >= q->all_from && key < q->all_to) return logits;
+    return choose(((int32_t)key >= q->start) & ((int32_t)key < q->stop), logits, all(-1e30f));
+}
+
+/* Products of every query with the features of `count` keys, from `key` on. */
+INLINE void meet(const float *columns, const float *keys, int width, int64_t place, int64_t key,
+                 int count, vec *sums) {
+    for (int i = 0; i < count; i++) sums[i] = (vec){0};
+    for (int e = 0; e < width; e++) {
+        vec q = load(columns + e * LANES);
+        for (int i = 0; i < count; i++) sums[i] += q * keys[(key + i) * place + e];
     }
-    for (int s = 0; s < g->count; s++)
-        if (g->has_last[s]) {
-            float sum = g->extra[s];
-            for (int e = 0; e < width; e++)
-                sum += g->query[s][e] * keys[e * filled + length - 1];
-            out[s * filled + length - 1] = sum;
-        }
 }
 
-/* Write one head's rows, [length, padded] where wanted, and columns, [width, filled]. */
-static void gather(const float *from, int64_t place, int64_t length, int width, int64_t padded,
-                   int64_t filled, float *rows, float *columns) {
-    for (int64_t k = 0; k < length; k++)
-        for (int e = 0; e < width; e++) {
-            float x = from[k * place + e];
-            if (rows) rows[k * padded + e] = x;
-            columns[e * filled + k] = x;
+/* Keys that are computed together. */
+#define TOGETHER 4
+#define KEYS(step)                                                                                \
+    for (; c + TOGETHER <= q.to; c += TOGETHER) { step(TOGETHER) }                                \
+    for (; c < q.to; c++) { step(1) }
+
+/* Features whose sums are kept at once. */
+#define PART 8
+
+/* Write to out [width, LANES] the sum of the features of keys, each times its weight. */
+INLINE void mix(const block *q, const float *weights, const float *keys, int width, int64_t place,
+                int64_t length, vec last, vec *out) {
+    for (int part = 0; part < width; part += PART) {
+        vec sums[PART], more[PART];
+        int some = width - part < PART ? width - part : PART;
+        for (int e = 0; e < some; e++) {
+            sums[e] = q->any_last ? last * keys[(length - 1) * place + part + e] : (vec){0};
+            more[e] = (vec){0};
         }
+        int64_t c = q->from;
+        for (; c + 2 <= q->to; c += 2) {
+            vec one = load(weights + c * LANES), other = load(weights + (c + 1) * LANES);
+            for (int e = 0; e < some; e++) {
+                sums[e] += one * keys[c * place + part + e];
+                more[e] += other * keys[(c + 1) * place + part + e];
+            }
+        }
+        if (c < q->to)
+            for (int e = 0; e < some; e++)
+                sums[e] += load(weights + c * LANES) * keys[c * place + part + e];
+        for (int e = 0; e < some; e++) out[part + e] = sums[e] + more[e];
+    }
 }
 
-/* Add rows of [start, stop), each times its weight, to `into`; four sums run side by side. */
-INLINE void mix(const float *weight, const float *rows, int64_t start, int64_t stop, int blocks,
-                vec *into) {
-    vec sums[4][WIDEST / LANES];
-    for (int s = 0; s < 4; s++)
-        for (int x = 0; x < blocks; x++) sums[s][x] = s ? (vec){0} : into[x];
-    int64_t c = start;
-    for (; c + 4 <= stop; c += 4)
-        for (int s = 0; s < 4; s++)
-            for (int x = 0; x < blocks; x++)
-                sums[s][x] += weight[c + s] * load(rows + ((c + s) * blocks + x) * LANES);
-    for (; c < stop; c++)
-        for (int x = 0; x < blocks; x++)
-            sums[0][x] += weight[c] * load(rows + (c * blocks + x) * LANES);
-    for (int x = 0; x < blocks; x++)
-        into[x] = (sums[0][x] + sums[1][x]) + (sums[2][x] + sums[3][x]);
+/* Write features [width, LANES] of queries row by row. */
+INLINE void scatter(const block *q, const vec *columns, int width, float *to, int64_t place) {
+    for (int e = 0; e < width; e++)
+        for (int i = 0; i < q->count; i++) to[i * place + e] = columns[e][i];
 }
 
 INLINE int forward(int width, int64_t batch, int64_t length, int64_t heads, const float *packed,
                    const pattern *who, float *out, float *norms) {
-    int64_t filled = (length + LANES - 1) / LANES * LANES;
-    const int blocks = (width + LANES - 1) / LANES, padded = blocks * LANES;
     int64_t all_heads = heads * width, place = 3 * all_heads;
-    float *keys = scratch_of((2 * width + GROUP + padded) * filled);
-    if (!keys) return 1;
-    float *values = keys + width * filled, *group_odds = values + width * filled;
-    float *rows = group_odds + GROUP * filled;
+    float *weights = scratch_of(length * LANES);
+    if (!weights) return 1;
     for (int64_t b = 0; b < batch; b++)
         for (int64_t h = 0; h < heads; h++) {
             const float *head = packed + b * length * place + h * width;
-            gather(head + all_heads, place, length, width, padded, filled, 0, keys);
-            gather(head + 2 * all_heads, place, length, width, padded, filled, rows, values);
-            for (int64_t at = 0; at < length; at += GROUP) {
-                group g;
-                make_group(&g, who, head, width, place, b, at, length);
-                logits_of(&g, keys, width, filled, length, group_odds);
-                for (int s = 0; s < g.count; s++) {
-                    float *odds = group_odds + s * filled, last = odds[length - 1];
-                    vec peaks = all(g.apart[s] ? last : -1e30f), sums = {0};
-                    for (int64_t c = g.from; c < g.to; c += LANES)
-                        peaks = larger(load(odds + c), peaks);
-                    float peak = largest_of(peaks);
-                    for (int64_t c = g.from; c < g.to; c += LANES) {
-                        vec p = vexp(load(odds + c) - peak);
-                        store(odds + c, p);
-                        sums += p;
-                    }
-                    float own = g.apart[s] ? vexp(all(last - peak))[0] : 0.0f;
-                    float inverse = 1.0f / (sum_of(sums) + own), found[WIDEST];
-                    vec mixed[WIDEST / LANES];
-                    for (int x = 0; x < blocks; x++)
-                        mixed[x] = own * load(rows + (length - 1) * padded + x * LANES);
-                    int64_t stop = g.has_last[s] && !g.apart[s] ? length : g.stop[s];
-                    mix(odds, rows, g.start[s], stop, blocks, mixed);
-                    for (int x = 0; x < blocks; x++) store(found + x * LANES, mixed[x] * inverse);
-                    memcpy(out + ((b * length + at + s) * heads + h) * width, found, width * 4);
-                    float *norm = norms + ((b * heads + h) * length + at + s) * 2;
-                    norm[0] = peak, norm[1] = inverse;
+            const float *keys = head + all_heads, *values = keys + all_heads;
+            for (int64_t at = 0; at < length; at += LANES) {
+                block q;
+                make_block(&q, who, head, width, place, b, at, length);
+                vec peak = all(-1e30f), total = {0}, last = {0}, mixed[WIDEST];
+                int64_t c = q.from;
+#define LOGITS(count)                                                                             \
+                vec sums[count];                                                                  \
+                meet(q.columns, keys, width, place, c, count, sums);                              \
+                for (int i = 0; i < count; i++) {                                                 \
+                    vec logits = if_seen(&q, c + i, sums[i]);                                     \
+                    store(weights + (c + i) * LANES, logits);                                     \
+                    peak = larger(logits, peak);                                                  \
                 }
+                KEYS(LOGITS)
+                if (q.any_last) {
+                    meet(q.columns, keys, width, place, length - 1, 1, &last);
+                    last = choose(q.has_last, last + q.extra, all(-1e30f));
+                    peak = larger(last, peak);
+                    total = last = vexp(last - peak);
+                }
+                for (c = q.from; c < q.to; c++) {
+                    vec p = vexp(load(weights + c * LANES) - peak);
+                    store(weights + c * LANES, p);
+                    total += p;
+                }
+                vec inverse = 1.0f / total;
+                mix(&q, weights, values, width, place, length, last, mixed);
+                for (int e = 0; e < width; e++) mixed[e] *= inverse;
+                scatter(&q, mixed, width, out + ((b * length + at) * heads + h) * width, all_heads);
+                float *norm = norms + ((b * heads + h) * length + at) * 2;
+                for (int i = 0; i < q.count; i++) norm[2 * i] = peak[i], norm[2 * i + 1] = inverse[i];
             }
         }
-    free(keys);
+    free(weights);
     return 0;
+}
+
+/* Add to each of the `count` sums [padded], `apart` numbers from each other, the rows of queries, each
+ * times its weight. */
+INLINE void add_rows(const float *rows, int padded, const float *weights, int count, float *sums) {
+    for (int x = 0; x < padded; x += LANES) {
+        vec into[TOGETHER];
+        for (int i = 0; i < count; i++) into[i] = load(sums + i * padded + x);
+        for (int s = 0; s < LANES; s++) {
+            vec row = load(rows + s * padded + x);
+            for (int i = 0; i < count; i++) into[i] += weights[i * LANES + s] * row;
+        }
+        for (int i = 0; i < count; i++) store(sums + i * padded + x, into[i]);
+    }
 }
 
 INLINE int backward(int width, int64_t batch, int64_t length, int64_t heads, const float *packed,
                     const pattern *who, const float *out, const float *norms,
                     const float *upstream, float *gradient, float *d_last) {
-    int64_t filled = (length + LANES - 1) / LANES * LANES;
-    const int blocks = (width + LANES - 1) / LANES, padded = blocks * LANES;
+    const int padded = (width + LANES - 1) / LANES * LANES;
     int64_t all_heads = heads * width, place = 3 * all_heads;
     float scale = 1.0f / __builtin_sqrtf((float)width);
-    float *keys = scratch_of((4 * width + 2 * GROUP + padded) * filled);
-    if (!keys) return 1;
-    float *values = keys + width * filled, *d_keys = values + width * filled;
-    float *d_values = d_keys + width * filled, *group_odds = d_values + width * filled;
-    float *group_slopes = group_odds + GROUP * filled, *rows = group_slopes + GROUP * filled;
+    float *weights = scratch_of(2 * (length * LANES + length * padded));
+    if (!weights) return 1;
+    float *slopes = weights + length * LANES, *d_keys = slopes + length * LANES;
+    float *d_values = d_keys + length * padded;
     if (d_last) memset(d_last, 0, batch * length * 4);
     for (int64_t b = 0; b < batch; b++)
         for (int64_t h = 0; h < heads; h++) {
             const float *head = packed + b * length * place + h * width;
+            const float *keys = head + all_heads, *values = keys + all_heads;
             float *to = gradient + b * length * place + h * width;
-            gather(head + all_heads, place, length, width, padded, filled, rows, keys);
-            gather(head + 2 * all_heads, place, length, width, padded, filled, 0, values);
-            memset(d_keys, 0, 2 * width * filled * 4);
-            for (int64_t at = 0; at < length; at += GROUP) {
-                group g;
-                make_group(&g, who, head, width, place, b, at, length);
-                logits_of(&g, keys, width, filled, length, group_odds);
-                float up[GROUP][WIDEST], shift[GROUP], peak[GROUP], inverse[GROUP];
-                for (int s = 0; s < GROUP; s++) {
-                    int64_t i = at + s, from = ((b * length + i) * heads + h) * width;
-                    const float *norm = norms + ((b * heads + h) * length + i) * 2;
-                    int real = s < g.count;
-                    peak[s] = real ? norm[0] : 0.0f, inverse[s] = real ? norm[1] : 0.0f;
-                    shift[s] = 0.0f;
-                    for (int e = 0; e < width; e++) {
-                        up[s][e] = real ? upstream[from + e] : 0.0f;
-                        shift[s] += real ? up[s][e] * out[from + e] : 0.0f;
-                    }
+            memset(d_keys, 0, 2 * length * padded * 4);
+            for (int64_t at = 0; at < length; at += LANES) {
+                block q, up;
+                make_block(&q, who, head, width, place, b, at, length);
+                int64_t from = ((b * length + at) * heads + h) * width;
+                up.count = q.count, up.padded = q.padded;
+                gather(&up, upstream + from, width, all_heads, 0, 1.0f);
+                vec peak = {0}, inverse = {0}, shift = {0}, found[WIDEST];
+                const float *norm = norms + ((b * heads + h) * length + at) * 2;
+                for (int i = 0; i < q.count; i++) {
+                    peak[i] = norm[2 * i], inverse[i] = norm[2 * i + 1];
+                    float sum = 0.0f;
+                    for (int e = 0; e < width; e++)
+                        sum += up.rows[i * padded + e] * out[from + i * all_heads + e];
+                    shift[i] = sum;
                 }
-                for (int64_t c = g.from; c < g.to; c += LANES) {
-                    vec p[GROUP], d[GROUP];
-                    for (int s = 0; s < GROUP; s++) {
-                        p[s] = vexp(load(group_odds + s * filled + c) - peak[s]) * inverse[s];
-                        d[s] = all(-shift[s]);
-                    }
-                    for (int e = 0; e < width; e++) {
-                        vec value = load(values + e * filled + c);
-                        for (int s = 0; s < GROUP; s++) d[s] += up[s][e] * value;
-                    }
-                    for (int s = 0; s < GROUP; s++) {
-                        d[s] *= p[s];
-                        store(group_slopes + s * filled + c, d[s]);
-                    }
-                    for (int e = 0; e < width; e++) {
-                        vec dv = load(d_values + e * filled + c);
-                        vec dk = load(d_keys + e * filled + c);
-                        for (int s = 0; s < GROUP; s++) {
-                            dv += up[s][e] * p[s];
-                            dk += g.query[s][e] * d[s];
-                        }
-                        store(d_values + e * filled + c, dv);
-                        store(d_keys + e * filled + c, dk);
-                    }
+                int64_t c = q.from;
+#define SLOPES(count)                                                                             \
+                vec logits[count], d[count];                                                      \
+                meet(q.columns, keys, width, place, c, count, logits);                            \
+                meet(up.columns, values, width, place, c, count, d);                              \
+                for (int i = 0; i < count; i++) {                                                 \
+                    vec p = vexp(if_seen(&q, c + i, logits[i]) - peak) * inverse;                 \
+                    store(weights + (c + i) * LANES, p);                                          \
+                    store(slopes + (c + i) * LANES, p * (d[i] - shift));                          \
                 }
-                for (int s = 0; s < g.count; s++) {
-                    float *slopes = group_slopes + s * filled, found[WIDEST];
-                    vec d_query[WIDEST / LANES];
-                    for (int x = 0; x < blocks; x++) d_query[x] = (vec){0};
-                    if (g.apart[s]) {
-                        int64_t c = length - 1;
-                        float p = vexp(all(group_odds[s * filled + c] - peak[s]))[0] * inverse[s];
-                        float d = -shift[s];
-                        for (int e = 0; e < width; e++) d += up[s][e] * values[e * filled + c];
-                        slopes[c] = d *= p;
-                        for (int e = 0; e < width; e++) {
-                            d_values[e * filled + c] += up[s][e] * p;
-                            d_keys[e * filled + c] += g.query[s][e] * d;
-                        }
-                        for (int x = 0; x < blocks; x++)
-                            d_query[x] = d * load(rows + c * padded + x * LANES);
-                    }
-                    if (g.has_last[s] && d_last)
-                        d_last[b * length + at + s] += slopes[length - 1];
-                    int64_t stop = g.has_last[s] && !g.apart[s] ? length : g.stop[s];
-                    mix(slopes, rows, g.start[s], stop, blocks, d_query);
-                    for (int x = 0; x < blocks; x++) store(found + x * LANES, d_query[x] * scale);
-                    memcpy(to + (at + s) * place, found, width * 4);
+                KEYS(SLOPES)
+                vec last = {0};
+                if (q.any_last) {
+                    vec logits, d;
+                    meet(q.columns, keys, width, place, length - 1, 1, &logits);
+                    meet(up.columns, values, width, place, length - 1, 1, &d);
+                    logits = choose(q.has_last, logits + q.extra, all(-1e30f));
+                    vec p = vexp(logits - peak) * inverse;
+                    last = p * (d - shift);
+                    float both[2][LANES];
+                    store(both[0], p), store(both[1], last);
+                    int64_t own = (length - 1) * padded;
+                    add_rows(up.rows, padded, both[0], 1, d_values + own);
+                    add_rows(q.rows, padded, both[1], 1, d_keys + own);
+                    for (int i = 0; i < q.count && d_last; i++)
+                        d_last[b * length + at + i] += last[i];
                 }
+                mix(&q, slopes, keys, width, place, length, last, found);
+                for (int e = 0; e < width; e++) found[e] *= scale;
+                scatter(&q, found, width, to + at * place, place);
+                c = q.from;
+#define ADD(count)                                                                                \
+                add_rows(up.rows, padded, weights + c * LANES, count, d_values + c * padded);     \
+                add_rows(q.rows, padded, slopes + c * LANES, count, d_keys + c * padded);
+                KEYS(ADD)
             }
             for (int64_t c = 0; c < length; c++)
                 for (int e = 0; e < width; e++) {
-                    to[c * place + all_heads + e] = d_keys[e * filled + c];
-                    to[c * place + 2 * all_heads + e] = d_values[e * filled + c];
+                    to[c * place + all_heads + e] = d_keys[c * padded + e];
+                    to[c * place + 2 * all_heads + e] = d_values[c * padded + e];
                 }
         }
-    free(keys);
+    free(weights);
     return 0;
 }
 
