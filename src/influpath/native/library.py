@@ -21,7 +21,7 @@ logger = logging.getLogger("influpath.native")
 
 # "0" goes without compiled kernels.
 SWITCH = "INFLUPATH_NATIVE"
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("training.c", "reading.c"))
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("attention.c", "layers.c", "reading.c"))
 HEADERS = (Path(__file__).with_name("vectors.h"),)
 FLAGS = (
     *("-O3", "-march=native", "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno"),
@@ -34,11 +34,14 @@ _compiling = Lock()
 
 Pointer, Number = ctypes.c_void_p, ctypes.c_int64
 SIGNATURES = {
-    "attention_forward": [*[Number] * 4, Pointer, Number, *[Pointer] * 4],
-    "attention_backward": [*[Number] * 4, Pointer, Number, *[Pointer] * 7],
-    "gelu_forward": [Number, *[Pointer] * 2],
-    "gelu_backward": [Number, *[Pointer] * 3],
-    "normalise": [*[Number] * 2, ctypes.c_float, *[Pointer] * 2, Number],
+    "attention_forward": [*[Number] * 4, *[Pointer] * 2, Number, *[Pointer] * 4],
+    "attention_backward": [*[Number] * 4, *[Pointer] * 2, Number, *[Pointer] * 7],
+    "gelu_forward": [*[Number] * 2, *[Pointer] * 3],
+    "gelu_backward": [*[Number] * 2, *[Pointer] * 5],
+    "normalise": [*[Number] * 2, ctypes.c_float, *[Pointer] * 4, Number, Pointer],
+    "normalise_backward": [*[Number] * 2, *[Pointer] * 7],
+    "add_forward": [*[Number] * 2, *[Pointer] * 5],
+    "add_backward": [*[Number] * 2, *[Pointer] * 4],
     "mix_last": [*[Number] * 5, Pointer, Number, *[Pointer] * 2],
     "mix_each": [
         *[Number] * 5,

@@ -1,4 +1,4 @@
-"""The kernels of training as differentiable functions of tensors.
+"""Self-attention of the kernels as a differentiable function, and whether kernels can be used.
 
 Shape suffixes: B batch, L positions, H heads, E width of a head, D = H x E, X = 3 x D.
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from influpath.native.library import kernels
 
-# Of a head, as in ``training.c``.
+# Of a head, as in ``attention.c``.
 WIDEST = 128
 # What the kernels may differ from PyTorch by; see ``usable``.
 TOLERANCE = 1e-4
@@ -52,20 +52,23 @@ def usable() -> ctypes.CDLL | None:
     packed_BLX = torch.linspace(-3, 3, 2 * 19 * 30).cos().view(2, 19, 30)
     q, k, v = packed_BLX.view(2, 19, 3, 2, 5).permute(2, 0, 3, 1, 4)
     wanted = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-    found = _attend(library, packed_BLX, 2, Pattern(causal=True))[0]
+    found = _attend(library, packed_BLX, torch.zeros(30), 2, Pattern(causal=True))[0]
     near = torch.allclose(found, wanted.transpose(1, 2).reshape(2, 19, 10), atol=TOLERANCE)
     return library if near else None
 
 
-def fits(packed_BLX: Tensor, heads: int) -> bool:
+def fits(x_BLD: Tensor, heads: int) -> bool:
     """Say whether ``attend`` is for it: in training, in bfloat16 after a conversion.
 
     Where no gradients are wanted bits should not depend on which pattern the kernel knows.
+
+    Args:
+        x_BLD: What queries, keys and values are made of.
+        heads: H.
     """
-    small = packed_BLX.shape[2] <= 3 * heads * WIDEST
-    if not small or not packed_BLX.requires_grad:
+    if x_BLD.shape[2] > heads * WIDEST or not x_BLD.requires_grad:
         return False
-    return takes(packed_BLX.float() if packed_BLX.dtype is torch.bfloat16 else packed_BLX)
+    return takes(x_BLD.float() if x_BLD.dtype is torch.bfloat16 else x_BLD)
 
 
 def takes(x: Tensor) -> bool:
@@ -73,21 +76,17 @@ def takes(x: Tensor) -> bool:
     return x.dtype is torch.float32 and x.device.type == "cpu" and usable() is not None
 
 
-def attend(packed_BLX: Tensor, heads: int, pattern: Pattern) -> Tensor:
+def attend(packed_BLX: Tensor, bias_X: Tensor, heads: int, pattern: Pattern) -> Tensor:
     """Return self-attention [B, L, D]: ``scaled_dot_product_attention`` up to rounding.
 
     Args:
         packed_BLX: Queries, keys and values of all heads, one after the other.
+        bias_X: What is to be added to them.
         heads: H.
         pattern: Who sees whom.
     """
     apply = cast(Callable[..., Tensor], _Attention.apply)
-    return apply(packed_BLX, pattern.last_BL, heads, pattern)
-
-
-def gelu(x: Tensor) -> Tensor:
-    """Return GELU by its tanh approximation."""
-    return cast(Callable[..., Tensor], _Gelu.apply)(x)
+    return apply(packed_BLX, bias_X, pattern.last_BL, heads, pattern)
 
 
 def address(tensor: Tensor | None) -> int | None:
@@ -95,20 +94,22 @@ def address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-def _sizes(packed_BLX: Tensor, heads: int, pattern: Pattern) -> tuple[int | None, ...]:
+def _sizes(
+    packed_BLX: Tensor, bias_X: Tensor, heads: int, pattern: Pattern
+) -> tuple[int | None, ...]:
     batch, length, width = packed_BLX.shape
-    where = batch, length, heads, width // (3 * heads), address(packed_BLX)
+    where = batch, length, heads, width // (3 * heads), address(packed_BLX), address(bias_X)
     return *where, int(pattern.causal), address(pattern.first_B), address(pattern.last_BL)
 
 
 def _attend(
-    library: ctypes.CDLL, packed_BLX: Tensor, heads: int, pattern: Pattern
+    library: ctypes.CDLL, packed_BLX: Tensor, bias_X: Tensor, heads: int, pattern: Pattern
 ) -> tuple[Tensor, Tensor]:
     """Return the mixed values [B, L, D] and what the softmax was divided by [B, H, L, 2]."""
     batch, length, width = packed_BLX.shape
     out_BLD = packed_BLX.new_empty(batch, length, width // 3)
     norms = packed_BLX.new_empty(batch, heads, length, 2)
-    sizes = _sizes(packed_BLX, heads, pattern)
+    sizes = _sizes(packed_BLX, bias_X, heads, pattern)
     if library.attention_forward(*sizes, address(out_BLD), address(norms)):
         raise MemoryError("no memory for attention")
     return out_BLD, norms
@@ -119,49 +120,35 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, packed_BLX: Tensor, last_BL: Tensor | None, heads: int, pattern: Pattern
+        ctx: Any,
+        packed_BLX: Tensor,
+        bias_X: Tensor,
+        last_BL: Tensor | None,
+        heads: int,
+        pattern: Pattern,
     ) -> Tensor:
-        packed_BLX = packed_BLX.contiguous()
+        packed_BLX, bias_X = packed_BLX.contiguous(), bias_X.contiguous()
         last_BL = None if last_BL is None else last_BL.contiguous()
         # What was given may be a view; the kernel reads it as it lies.
         pattern = Pattern(pattern.causal, pattern.first_B, last_BL)
-        out_BLD, norms = _attend(usable_kernels(), packed_BLX, heads, pattern)
-        ctx.save_for_backward(packed_BLX, last_BL, pattern.first_B, out_BLD, norms)
+        out_BLD, norms = _attend(usable_kernels(), packed_BLX, bias_X, heads, pattern)
+        ctx.save_for_backward(packed_BLX, bias_X, last_BL, pattern.first_B, out_BLD, norms)
         ctx.heads, ctx.causal = heads, pattern.causal
         return out_BLD
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        packed_BLX, last_BL, first_B, out_BLD, norms = ctx.saved_tensors
+        packed_BLX, bias_X, last_BL, first_B, out_BLD, norms = ctx.saved_tensors
         pattern = Pattern(ctx.causal, first_B, last_BL)
         upstream_BLD = grad_outputs[0].contiguous()
         d_packed_BLX = torch.empty_like(packed_BLX)
-        d_last_BL = torch.empty_like(last_BL) if ctx.needs_input_grad[1] else None
-        sizes = _sizes(packed_BLX, ctx.heads, pattern)
+        d_last_BL = torch.empty_like(last_BL) if ctx.needs_input_grad[2] else None
+        sizes = _sizes(packed_BLX, bias_X, ctx.heads, pattern)
         given = address(out_BLD), address(norms), address(upstream_BLD)
         results = address(d_packed_BLX), address(d_last_BL)
         if usable_kernels().attention_backward(*sizes, *given, *results):
             raise MemoryError("no memory for the gradient of attention")
-        return d_packed_BLX, d_last_BL, None, None
-
-
-class _Gelu(torch.autograd.Function):
-    """The gate is computed again in the backward pass."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        x = x.contiguous()
-        result = torch.empty_like(x)
-        usable_kernels().gelu_forward(x.numel(), address(x), address(result))
-        ctx.save_for_backward(x)
-        return result
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        upstream, result = grad_outputs[0].contiguous(), torch.empty_like(x)
-        usable_kernels().gelu_backward(x.numel(), address(x), address(upstream), address(result))
-        return result
+        return d_packed_BLX, d_packed_BLX.flatten(0, 1).sum(0), d_last_BL, None, None
 
 
 def usable_kernels() -> ctypes.CDLL:

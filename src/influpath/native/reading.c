@@ -5,48 +5,6 @@
 /* Vectors of queries that are computed together. */
 #define BLOCK 4
 
-INLINE vec load_some(const float *at, int64_t count) {
-    vec v = {0};
-    if (count >= LANES) return load(at);
-    for (int64_t i = 0; i < count; i++) v[i] = at[i];
-    return v;
-}
-
-INLINE void store_some(float *at, vec v, int64_t count) {
-    if (count >= LANES) { store(at, v); return; }
-    for (int64_t i = 0; i < count; i++) at[i] = v[i];
-}
-
-/* Normalise rows of `width` numbers; rows of results are `place` numbers apart. */
-void normalise(int64_t count, int64_t width, float eps, const float *x, float *out, int64_t place) {
-    /* The last block may overlap the one before it, whose numbers do not count again. */
-    int64_t last = width - LANES, whole = width / LANES * LANES;
-    const ints lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    ints fresh = lane >= (int32_t)(whole - last);
-    for (int64_t row = 0; row < count; row++, x += width, out += place) {
-        if (last < 0) {
-            float sum = 0.0f, squares = 0.0f;
-            for (int64_t e = 0; e < width; e++) sum += x[e];
-            float mean = sum / width;
-            for (int64_t e = 0; e < width; e++) squares += (x[e] - mean) * (x[e] - mean);
-            float scale = 1.0f / __builtin_sqrtf(squares / width + eps);
-            for (int64_t e = 0; e < width; e++) out[e] = (x[e] - mean) * scale;
-            continue;
-        }
-        vec sums = choose(fresh, load(x + last), (vec){0});
-        for (int64_t e = 0; e < whole; e += LANES) sums += load(x + e);
-        float mean = sum_of(sums) / width;
-        vec far = load(x + last) - mean, squares = choose(fresh, far * far, (vec){0});
-        for (int64_t e = 0; e < whole; e += LANES) {
-            vec d = load(x + e) - mean;
-            squares += d * d;
-        }
-        float scale = 1.0f / __builtin_sqrtf(sum_of(squares) / width + eps);
-        for (int64_t e = 0; e < whole; e += LANES) store(out + e, (load(x + e) - mean) * scale);
-        store(out + last, far * scale);
-    }
-}
-
 /* `size` numbers, over and over. */
 INLINE vec repeated(const float *at, int size) {
     typedef double pairs __attribute__((vector_size(4 * LANES)));

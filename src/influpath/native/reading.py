@@ -35,7 +35,10 @@ def normalise(x: Tensor, eps: float, out: Tensor) -> bool:
     if not place or not x.is_contiguous() or not reads(x, out):
         return False
     width = x.shape[-1]
-    usable_kernels().normalise(x.numel() // width, width, eps, address(x), address(out), place)
+    rows = x.numel() // width
+    usable_kernels().normalise(
+        *(rows, width, eps, address(x), None, None, address(out), place, None)
+    )
     return True
 
 
@@ -43,7 +46,7 @@ def gelu_(x: Tensor) -> bool:
     """Apply GELU, by its tanh approximation, in place."""
     if not x.is_contiguous() or not reads(x):
         return False
-    usable_kernels().gelu_forward(x.numel(), address(x), address(x))
+    usable_kernels().gelu_forward(1, x.numel(), address(x), None, address(x))
     return True
 
 

@@ -18,6 +18,25 @@ typedef int32_t ints __attribute__((vector_size(4 * LANES)));
 
 INLINE vec load(const float *at) { vec v; memcpy(&v, at, sizeof v); return v; }
 INLINE void store(float *at, vec v) { memcpy(at, &v, sizeof v); }
+/* At most LANES numbers, the others 0. */
+INLINE vec load_some(const float *at, int64_t count) {
+    if (count >= LANES) return load(at);
+#ifdef __AVX512F__
+    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), at);
+#else
+    vec v = {0};
+    for (int64_t i = 0; i < count; i++) v[i] = at[i];
+    return v;
+#endif
+}
+INLINE void store_some(float *at, vec v, int64_t count) {
+    if (count >= LANES) { store(at, v); return; }
+#ifdef __AVX512F__
+    _mm512_mask_storeu_ps(at, (__mmask16)((1u << count) - 1), (__m512)v);
+#else
+    for (int64_t i = 0; i < count; i++) at[i] = v[i];
+#endif
+}
 INLINE vec all(float x) { return x - (vec){0}; }
 INLINE vec choose(ints where, vec yes, vec no) {
     return (vec)(((ints)yes & where) | ((ints)no & ~where));

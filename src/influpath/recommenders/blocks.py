@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from influpath.native import layers
 from influpath.native import operators as native
 from influpath.native.operators import Pattern
 from influpath.recommenders.dropout import Dropout
@@ -43,17 +44,20 @@ class PatternAttention:
         """Attend, as any ``Attention``."""
         return self.attend(q_BHQE, k_BHLE, v_BHLE)
 
-    def whole(self, packed_BLX: Tensor, heads: int) -> Tensor | None:
+    def whole(self, x_BLD: Tensor, linear: nn.Linear, heads: int) -> Tensor | None:
         """Return self-attention over whole windows, [B, L, D], by the kernel if it can.
 
         Args:
-            packed_BLX: Queries, keys and values, X = 3 x D.
+            x_BLD: Features.
+            linear: Makes queries, keys and values of them.
             heads: H.
         """
-        if not native.fits(packed_BLX, heads) or (pattern := self.pattern()) is None:
+        if not native.fits(x_BLD, heads) or (pattern := self.pattern()) is None:
             return None
+        packed_BLX = x_BLD @ linear.weight.T
         # In bfloat16 too the kernel computes in float32, where it takes less than the conversions.
-        return native.attend(packed_BLX.float(), heads, pattern).to(packed_BLX.dtype)
+        mixed_BLD = native.attend(packed_BLX.float(), linear.bias, heads, pattern)
+        return mixed_BLD.to(packed_BLX.dtype)
 
 
 class TransformerBlock(nn.Module):
@@ -97,13 +101,12 @@ class TransformerBlock(nn.Module):
         normed_BLD = normed(x_BLD, self.norm_attention)
         weight, bias = self.query_key_value.weight, self.query_key_value.bias
         mixed_BQD = None
-        if at is None:
+        if at is None and isinstance(attention, PatternAttention):
+            mixed_BQD = attention.whole(normed_BLD, self.query_key_value, self.heads)
+        if at is None and mixed_BQD is None:
             packed_BLX = F.linear(normed_BLD, weight, bias)
-            if isinstance(attention, PatternAttention):
-                mixed_BQD = attention.whole(packed_BLX, self.heads)
-            if mixed_BQD is None:
-                q_BHQE, k_BHLE, v_BHLE = self.in_heads(packed_BLX, 3)
-        else:
+            q_BHQE, k_BHLE, v_BHLE = self.in_heads(packed_BLX, 3)
+        elif at is not None:
             x_BLD, wanted_BQD = pick(x_BLD, at), pick(normed_BLD, at)
             width = x_BLD.shape[2]
             (q_BHQE,) = self.in_heads(F.linear(wanted_BQD, weight[:width], bias[:width]), 1)
@@ -112,8 +115,13 @@ class TransformerBlock(nn.Module):
             mixed_BHQE = attention(q_BHQE, k_BHLE, v_BHLE)
             mixed_BQD = mixed_BHQE.transpose(1, 2).reshape(x_BLD.shape)
         x_BLD = self.plus(x_BLD, mixed_BQD, self.output)
-        fed = F.linear(normed(x_BLD, self.norm_feed), self.feed_in.weight, self.feed_in.bias)
-        return self.plus(x_BLD, gelu(fed), self.feed_out)
+        normed_BQD = normed(x_BLD, self.norm_feed)
+        weight, bias = self.feed_in.weight, self.feed_in.bias
+        if trains(normed_BQD):
+            fed = layers.gelu(normed_BQD @ weight.T, bias)
+        else:
+            fed = gelu(F.linear(normed_BQD, weight, bias))
+        return self.plus(x_BLD, fed, self.feed_out)
 
     def in_heads(self, packed: Tensor, parts: int) -> tuple[Tensor, ...]:
         """Return the parts of packed features [B, L, parts x D], each [B, H, L, E]."""
@@ -123,6 +131,9 @@ class TransformerBlock(nn.Module):
 
     def plus(self, x_BLD: Tensor, features: Tensor, linear: nn.Linear) -> Tensor:
         """Return the input plus a linear map of features, under dropout in training."""
+        if trains(x_BLD, features):
+            product = features @ linear.weight.T
+            return layers.add(x_BLD, product, linear.bias, self.dropout.mask(product))
         if self.training or torch.is_grad_enabled():
             return self.dropout.add(x_BLD, linear(features))
         # In one go with the product, without a tensor of its own.
@@ -130,8 +141,16 @@ class TransformerBlock(nn.Module):
         return torch.addmm(x_ND, features_NF, linear.weight.T).add_(linear.bias).view(x_BLD.shape)
 
 
+def trains(*tensors: Tensor) -> bool:
+    """Say whether the kernels are meant for tensors, and gradients are wanted, in float32."""
+    half = torch.is_autocast_enabled("cpu")
+    return not half and all(x.requires_grad and native.takes(x) for x in tensors)
+
+
 def normed(x_BLD: Tensor, norm: nn.LayerNorm) -> Tensor:
     """Return features normalised by a layer's parameters."""
+    if trains(x_BLD):
+        return layers.layer_norm(x_BLD, norm.weight, norm.bias, norm.eps)
     return torch.layer_norm(x_BLD, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 
 
@@ -149,7 +168,7 @@ def gelu(x: Tensor) -> Tensor:
     gradient is wanted it is computed as the latter, which takes half the time.
     """
     if native.takes(x):
-        return native.gelu(x)
+        return layers.gelu(x)
     if x.requires_grad:
         return F.gelu(x, approximate="tanh") if x.dtype is torch.bfloat16 else gelu_product(x)
     gate = torch.addcmul(GELU_FACTOR.to(x.device), x, x, value=GELU_CUBIC).mul_(x)

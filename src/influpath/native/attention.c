@@ -1,4 +1,4 @@
-/* What training spends its time on between matrix products; see operators.py. */
+/* Self-attention over whole windows and its gradients; see operators.py. */
 
 #include "vectors.h"
 
@@ -22,24 +22,26 @@ typedef struct {
     int count, padded, any_last;
 } block;
 
-/* Numbers of a head's queries, from query `at` on, times `scale`; lanes beyond the end hold 0. */
-INLINE void gather(block *q, const float *head, int width, int64_t place, int64_t at, float scale) {
+/* Numbers of a head's queries, from query `at` on, with a bias, if any, and times `scale`; lanes beyond
+ * the end hold 0. */
+INLINE void gather(block *q, const float *head, const float *bias, int width, int64_t place,
+                   int64_t at, float scale) {
     memset(q->columns, 0, width * LANES * 4);
     memset(q->rows, 0, q->padded * LANES * 4);
     for (int i = 0; i < q->count; i++)
         for (int e = 0; e < width; e++)
             q->columns[e * LANES + i] = q->rows[i * q->padded + e]
-                = head[(at + i) * place + e] * scale;
+                = (head[(at + i) * place + e] + (bias ? bias[e] : 0.0f)) * scale;
 }
 
-INLINE void make_block(block *q, const pattern *who, const float *head, int width, int64_t place,
-                       int64_t row, int64_t at, int64_t length) {
+INLINE void make_block(block *q, const pattern *who, const float *head, const float *bias, int width,
+                       int64_t place, int64_t row, int64_t at, int64_t length) {
     int64_t first = who->first ? who->first[row] : 0;
     q->count = length - at < LANES ? (int)(length - at) : LANES;
     q->padded = (width + LANES - 1) / LANES * LANES;
     q->start = q->stop = q->has_last = (ints){0}, q->extra = all(-1e30f), q->any_last = 0;
     q->from = length, q->to = 0, q->all_from = 0, q->all_to = length;
-    gather(q, head, width, place, at, 1.0f / __builtin_sqrtf((float)width));
+    gather(q, head, bias, width, place, at, 1.0f / __builtin_sqrtf((float)width));
     for (int s = 0; s < q->count; s++) {
         int64_t i = at + s, start = first, stop = who->causal ? i + 1 : length;
         if (who->last && i == length - 1) start = i;
@@ -112,8 +114,10 @@ INLINE void scatter(const block *q, const vec *columns, int width, float *to, in
         for (int i = 0; i < q->count; i++) to[i * place + e] = columns[e][i];
 }
 
+/* Of the biases, those of keys move all logits of a query alike and so do nothing, and those of values
+ * are added to the result, since weights add up to 1. */
 INLINE int forward(int width, int64_t batch, int64_t length, int64_t heads, const float *packed,
-                   const pattern *who, float *out, float *norms) {
+                   const float *bias, const pattern *who, float *out, float *norms) {
     int64_t all_heads = heads * width, place = 3 * all_heads;
     float *weights = scratch_of(length * LANES);
     if (!weights) return 1;
@@ -121,9 +125,10 @@ INLINE int forward(int width, int64_t batch, int64_t length, int64_t heads, cons
         for (int64_t h = 0; h < heads; h++) {
             const float *head = packed + b * length * place + h * width;
             const float *keys = head + all_heads, *values = keys + all_heads;
+            const float *bias_q = bias + h * width, *bias_v = bias_q + 2 * all_heads;
             for (int64_t at = 0; at < length; at += LANES) {
                 block q;
-                make_block(&q, who, head, width, place, b, at, length);
+                make_block(&q, who, head, bias_q, width, place, b, at, length);
                 vec peak = all(-1e30f), total = {0}, last = {0}, mixed[WIDEST];
                 int64_t c = q.from;
 #define LOGITS(count)                                                                             \
@@ -148,7 +153,7 @@ INLINE int forward(int width, int64_t batch, int64_t length, int64_t heads, cons
                 }
                 vec inverse = 1.0f / total;
                 mix(&q, weights, values, width, place, length, last, mixed);
-                for (int e = 0; e < width; e++) mixed[e] *= inverse;
+                for (int e = 0; e < width; e++) mixed[e] = mixed[e] * inverse + bias_v[e];
                 scatter(&q, mixed, width, out + ((b * length + at) * heads + h) * width, all_heads);
                 float *norm = norms + ((b * heads + h) * length + at) * 2;
                 for (int i = 0; i < q.count; i++) norm[2 * i] = peak[i], norm[2 * i + 1] = inverse[i];
@@ -173,7 +178,7 @@ INLINE void add_rows(const float *rows, int padded, const float *weights, int co
 }
 
 INLINE int backward(int width, int64_t batch, int64_t length, int64_t heads, const float *packed,
-                    const pattern *who, const float *out, const float *norms,
+                    const float *bias, const pattern *who, const float *out, const float *norms,
                     const float *upstream, float *gradient, float *d_last) {
     const int padded = (width + LANES - 1) / LANES * LANES;
     int64_t all_heads = heads * width, place = 3 * all_heads;
@@ -187,21 +192,22 @@ INLINE int backward(int width, int64_t batch, int64_t length, int64_t heads, con
         for (int64_t h = 0; h < heads; h++) {
             const float *head = packed + b * length * place + h * width;
             const float *keys = head + all_heads, *values = keys + all_heads;
+            const float *bias_q = bias + h * width, *bias_v = bias_q + 2 * all_heads;
             float *to = gradient + b * length * place + h * width;
             memset(d_keys, 0, 2 * length * padded * 4);
             for (int64_t at = 0; at < length; at += LANES) {
                 block q, up;
-                make_block(&q, who, head, width, place, b, at, length);
+                make_block(&q, who, head, bias_q, width, place, b, at, length);
                 int64_t from = ((b * length + at) * heads + h) * width;
                 up.count = q.count, up.padded = q.padded;
-                gather(&up, upstream + from, width, all_heads, 0, 1.0f);
+                gather(&up, upstream + from, 0, width, all_heads, 0, 1.0f);
                 vec peak = {0}, inverse = {0}, shift = {0}, found[WIDEST];
                 const float *norm = norms + ((b * heads + h) * length + at) * 2;
                 for (int i = 0; i < q.count; i++) {
                     peak[i] = norm[2 * i], inverse[i] = norm[2 * i + 1];
                     float sum = 0.0f;
                     for (int e = 0; e < width; e++)
-                        sum += up.rows[i * padded + e] * out[from + i * all_heads + e];
+                        sum += up.rows[i * padded + e] * (out[from + i * all_heads + e] - bias_v[e]);
                     shift[i] = sum;
                 }
                 int64_t c = q.from;
@@ -261,50 +267,17 @@ INLINE int backward(int width, int64_t batch, int64_t length, int64_t heads, con
     }
 
 int attention_forward(int64_t batch, int64_t length, int64_t heads, int64_t width,
-                      const float *packed, int64_t causal, const int64_t *first, const float *last,
-                      float *out, float *norms) {
+                      const float *packed, const float *bias, int64_t causal, const int64_t *first,
+                      const float *last, float *out, float *norms) {
     pattern who = {causal, first, last};
-    BY_WIDTH(forward(W, batch, length, heads, packed, &who, out, norms));
+    BY_WIDTH(forward(W, batch, length, heads, packed, bias, &who, out, norms));
 }
 
 int attention_backward(int64_t batch, int64_t length, int64_t heads, int64_t width,
-                       const float *packed, int64_t causal, const int64_t *first,
-                       const float *last, const float *out, const float *norms,
-                       const float *upstream, float *gradient, float *d_last) {
+                       const float *packed, const float *bias, int64_t causal,
+                       const int64_t *first, const float *last, const float *out,
+                       const float *norms, const float *upstream, float *gradient, float *d_last) {
     pattern who = {causal, first, last};
-    BY_WIDTH(backward(W, batch, length, heads, packed, &who, out, norms, upstream, gradient,
+    BY_WIDTH(backward(W, batch, length, heads, packed, bias, &who, out, norms, upstream, gradient,
                       d_last));
-}
-
-/* GELU by its tanh approximation: x sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3). */
-#define LINEAR 1.5957691216f
-#define CUBIC 0.0713548163f
-
-void gelu_forward(int64_t count, const float *x, float *out) {
-    for (int64_t i = 0; i < count; i += LANES) {
-        float buffer[LANES] = {0};
-        int64_t some = count - i < LANES ? count - i : LANES;
-        if (some < LANES) memcpy(buffer, x + i, some * 4);
-        vec a = load(some < LANES ? buffer : x + i);
-        vec y = a / (1.0f + vexp(-a * (LINEAR + CUBIC * a * a)));
-        if (some < LANES) { store(buffer, y); memcpy(out + i, buffer, some * 4); }
-        else store(out + i, y);
-    }
-}
-
-void gelu_backward(int64_t count, const float *x, const float *upstream, float *out) {
-    for (int64_t i = 0; i < count; i += LANES) {
-        float buffer[2 * LANES] = {0};
-        int64_t some = count - i < LANES ? count - i : LANES;
-        if (some < LANES) {
-            memcpy(buffer, x + i, some * 4);
-            memcpy(buffer + LANES, upstream + i, some * 4);
-        }
-        vec a = load(some < LANES ? buffer : x + i);
-        vec up = load(some < LANES ? buffer + LANES : upstream + i);
-        vec gate = 1.0f / (1.0f + vexp(-a * (LINEAR + CUBIC * a * a)));
-        vec y = up * gate * (1.0f + a * (1.0f - gate) * (LINEAR + 3.0f * CUBIC * a * a));
-        if (some < LANES) { store(buffer, y); memcpy(out + i, buffer, some * 4); }
-        else store(out + i, y);
-    }
 }
