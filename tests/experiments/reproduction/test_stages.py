@@ -94,6 +94,11 @@ def test_a_budget_makes_everything_smaller_and_depends_on_nothing_else() -> None
             epochs = settings.get("training", {}).get("epochs")
             if epochs is not None:
                 assert 1 <= epochs < getattr(whole, group)[name]["training"]["epochs"]
+    assert len(small.figure_7.w_t) < len(whole.figure_7.w_t)
+    assert small.figure_7.w_t[0] == whole.figure_7.w_t[0]
+    assert small.figure_7.w_t[-1] == whole.figure_7.w_t[-1]
+    assert list(small.frontier) == list(whole.frontier)
+    assert whole.within(40, {"core"}).figure_7 == whole.figure_7
     assert whole.within(None, {"core"}) is whole
     assert whole.within(10_000, {"core"}) is whole
 

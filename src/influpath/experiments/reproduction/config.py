@@ -16,6 +16,8 @@ from influpath.planning.schedule import FloatSchedule, IntSchedule, PositiveIntS
 
 # Fewer pairs than this make no table, whatever the budget.
 FEWEST_PAIRS = 30
+# With a smaller share of the time than this, sweeps have fewer values.
+SMALL_SHARE = 0.25
 CORE = "core"
 
 # Values by dial.
@@ -132,7 +134,8 @@ class ReproductionConfig(RunConfig):
         """Return the configuration that takes about ``budget`` minutes.
 
         Epochs, trials and pairs shrink by the same factor, which depends on the budget alone and
-        never on the clock, so that an interrupted reproduction can go on.
+        never on the clock, so that an interrupted reproduction can go on.  If it is small, dials
+        are swept over fewer values too.
 
         Args:
             budget: Minutes; None is as many as it takes.
@@ -146,6 +149,11 @@ class ReproductionConfig(RunConfig):
         for group in ("evaluators", "models", "variants"):
             for name, settings in values[group].items():
                 values[group][name] = fewer_epochs(settings, share)
+        if share < SMALL_SHARE:
+            values["dials"] = thinned(values["dials"], share, 2)
+            values["frontier"] = thinned(values["frontier"], share, 2)
+            values["figure_7"] = thinned(values["figure_7"], share, 3)
+            values["lengths"] = some_of(values["lengths"], share, 3)
         values["search"]["trials"] = max(2, round(share * self.search.trials))
         values["pair_share"] = share * self.pair_share
         return self.parse(values, f"{self.name} within {budget:g} minutes")
@@ -192,6 +200,33 @@ def fewer_epochs(settings: dict[str, Any], share: float) -> dict[str, Any]:
     return settings | {
         "training": training | {"epochs": max(1, math.ceil(share * training["epochs"]))}
     }
+
+
+def thinned(values: Any, share: float, fewest: int) -> Any:
+    """Return settings in which every list of values is thinned; see ``some_of``.
+
+    A schedule is a list within a list and is one value.
+    """
+    if isinstance(values, dict):
+        return {key: thinned(value, share, fewest) for key, value in values.items()}
+    if isinstance(values, list):
+        if any(isinstance(value, dict) for value in values):
+            return [thinned(value, share, fewest) for value in values]
+        return some_of(values, share, fewest)
+    return values
+
+
+def some_of(values: list[Any], share: float, fewest: int) -> list[Any]:
+    """Return the square root of a share of some values, evenly spread, the first and last included.
+
+    Args:
+        values: In their order.
+        share: Below 1.
+        fewest: So many at least, where there are.
+    """
+    count = min(len(values), max(fewest, round(len(values) * share**0.5)))
+    places = [round(place * (len(values) - 1) / max(count - 1, 1)) for place in range(count)]
+    return [values[place] for place in places]
 
 
 def shipped() -> list[str]:
