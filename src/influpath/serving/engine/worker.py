@@ -13,6 +13,7 @@ import torch
 
 from influpath.errors import InfluPathError
 from influpath.experiments.training_jobs import watch_parent
+from influpath.native.operators import usable
 from influpath.serving.cores import keep_to
 from influpath.serving.engine.engine import LocalEngine
 from influpath.serving.garbage import freeze
@@ -66,6 +67,8 @@ def work(
     # Whoever stops the service may tell all its processes; it ends this one when it is done.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     torch.set_num_threads(threads)
+    # What has to be compiled is so before anybody asks.
+    usable()
     # The service says all there is to say.
     logger.setLevel(logging.ERROR)
     # Not on every system.
