@@ -80,32 +80,37 @@ INLINE void meet(const float *columns, const float *keys, int width, int64_t pla
     for (; c + TOGETHER <= q.to; c += TOGETHER) { step(TOGETHER) }                                \
     for (; c < q.to; c++) { step(1) }
 
-/* Features whose sums are kept at once. */
-#define PART 8
+/* Write to `out` the sums of some features of keys, each times its weight. */
+INLINE void mix_some(const block *q, const float *weights, const float *keys, int64_t place,
+                     const float *last_key, vec last, int some, vec *out) {
+    vec sums[LANES / 2], more[LANES / 2];
+    for (int e = 0; e < some; e++) {
+        sums[e] = q->any_last ? last * last_key[e] : (vec){0};
+        more[e] = (vec){0};
+    }
+    int64_t c = q->from;
+    for (; c + 2 <= q->to; c += 2) {
+        vec one = load(weights + c * LANES), other = load(weights + (c + 1) * LANES);
+        for (int e = 0; e < some; e++) {
+            sums[e] += one * keys[c * place + e];
+            more[e] += other * keys[(c + 1) * place + e];
+        }
+    }
+    if (c < q->to)
+        for (int e = 0; e < some; e++) sums[e] += load(weights + c * LANES) * keys[c * place + e];
+    for (int e = 0; e < some; e++) out[e] = sums[e] + more[e];
+}
 
-/* Write to out [width, LANES] the sum of the features of keys, each times its weight. */
+/* Write to `out` [width, LANES] the sums of the features of keys, each times its weight. */
 INLINE void mix(const block *q, const float *weights, const float *keys, int width, int64_t place,
                 int64_t length, vec last, vec *out) {
-    for (int part = 0; part < width; part += PART) {
-        vec sums[PART], more[PART];
-        int some = width - part < PART ? width - part : PART;
-        for (int e = 0; e < some; e++) {
-            sums[e] = q->any_last ? last * keys[(length - 1) * place + part + e] : (vec){0};
-            more[e] = (vec){0};
-        }
-        int64_t c = q->from;
-        for (; c + 2 <= q->to; c += 2) {
-            vec one = load(weights + c * LANES), other = load(weights + (c + 1) * LANES);
-            for (int e = 0; e < some; e++) {
-                sums[e] += one * keys[c * place + part + e];
-                more[e] += other * keys[(c + 1) * place + part + e];
-            }
-        }
-        if (c < q->to)
-            for (int e = 0; e < some; e++)
-                sums[e] += load(weights + c * LANES) * keys[c * place + part + e];
-        for (int e = 0; e < some; e++) out[part + e] = sums[e] + more[e];
-    }
+    int e = 0;
+#define MIX(some)                                                                                 \
+    for (; e + some <= width; e += some)                                                          \
+        mix_some(q, weights, keys + e, place, keys + (length - 1) * place + e, last, some, out + e)
+    MIX(LANES / 2);
+    MIX(LANES / 4);
+    MIX(1);
 }
 
 /* Write features [width, LANES] of queries row by row. */
@@ -256,13 +261,11 @@ INLINE int backward(int width, int64_t batch, int64_t length, int64_t heads, con
     return 0;
 }
 
-/* The sizes of heads that are usual get code of their own. */
+/* Narrow heads get code of their own, which is faster by half. */
 #define BY_WIDTH(call)                                                                            \
     switch (width) {                                                                              \
     case 5: { enum { W = 5 }; return call; }                                                      \
     case 8: { enum { W = 8 }; return call; }                                                      \
-    case 16: { enum { W = 16 }; return call; }                                                    \
-    case 32: { enum { W = 32 }; return call; }                                                    \
     default: { const int W = (int)width; return call; }                                           \
     }
 

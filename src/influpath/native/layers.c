@@ -2,11 +2,13 @@
 
 #include "vectors.h"
 
+int64_t lanes(void) { return LANES; }
+
 /* Every row of `width` numbers, LANES at a time: `left` of them are real. */
 #define ROW(e, left) for (int64_t e = 0, left = width; e < width; e += LANES, left -= LANES)
 
 INLINE vec real_only(vec v, int64_t left) {
-    const ints lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const ints lane = ALL_LANES;
     return left >= LANES ? v : choose(lane < (int32_t)left, v, (vec){0});
 }
 

@@ -34,6 +34,7 @@ _compiling = Lock()
 
 Pointer, Number = ctypes.c_void_p, ctypes.c_int64
 SIGNATURES = {
+    "lanes": [],
     "attention_forward": [*[Number] * 4, *[Pointer] * 2, Number, *[Pointer] * 4],
     "attention_backward": [*[Number] * 4, *[Pointer] * 2, Number, *[Pointer] * 7],
     "gelu_forward": [*[Number] * 2, *[Pointer] * 3],

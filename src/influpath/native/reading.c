@@ -2,8 +2,8 @@
 
 #include "vectors.h"
 
-/* Vectors of queries that are computed together. */
-#define BLOCK 4
+/* Vectors of queries, or of features, that are computed together. */
+#define BLOCK (LANES / 4)
 
 /* `size` numbers, over and over. */
 INLINE vec repeated(const float *at, int size) {
@@ -11,30 +11,23 @@ INLINE vec repeated(const float *at, int size) {
     double pair;
     switch (size) {
     case 4:
-#ifdef __AVX512F__
+#if LANES == 16
         return (vec)_mm512_broadcast_f32x4(_mm_loadu_ps(at));
 #else
-        return (vec){at[0], at[1], at[2], at[3], at[0], at[1], at[2], at[3],
-                     at[0], at[1], at[2], at[3], at[0], at[1], at[2], at[3]};
+        return (vec){at[0], at[1], at[2], at[3], at[0], at[1], at[2], at[3]};
 #endif
     case 2:
         memcpy(&pair, at, sizeof pair);
-        return (vec)(pairs){pair, pair, pair, pair, pair, pair, pair, pair};
+        return (vec)(pair - (pairs){0});
     default: return all(*at);
     }
 }
 
 /* The sums of `size` neighbours each, at the front. */
 INLINE vec gathered(vec v, int size) {
-    if (size >= 2)
-        v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-    if (size == 4)
-        v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-    switch (size) {
-    case 4: return __builtin_shufflevector(v, v, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
-    case 2: return __builtin_shufflevector(v, v, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14);
-    default: return v;
-    }
+    vec found = {0};
+    for (int i = 0; i < LANES; i++) found[i / size] += v[i];
+    return size == 1 ? v : found;
 }
 
 /* Where a group of neighbouring features begins: the last one may overlap the one before it. */
@@ -75,41 +68,29 @@ INLINE vec logits_of(const float *states, int64_t next, int64_t length, int64_t 
     return peak;
 }
 
-/* Mixtures of states by weights [length, heads], for `count` heads from `first` on.
- * The last feature but one is 1: its mixture is what the weights add up to. */
-INLINE void mix_heads(const float *states, int64_t length, int64_t features, const float *weights,
-                      int64_t heads, int64_t first, int count, int blocks, float *out) {
-    vec sums[6][BLOCK + 1];
-    for (int h = 0; h < count; h++)
-        for (int x = 0; x < blocks; x++) sums[h][x] = (vec){0};
+/* Mixtures of `blocks` vectors of features, from `feature` on, for `count` heads from `first` on. */
+INLINE void mix_heads(const float *states, int64_t length, int64_t features, int64_t feature,
+                      const float *weights, int64_t heads, vec inverse, int64_t first, int count,
+                      int blocks, float *out) {
+    vec sums[6][BLOCK];
+    int64_t at[BLOCK];
+    for (int x = 0; x < blocks; x++) {
+        at[x] = feature + x * LANES;
+        if (features >= LANES && at[x] + LANES > features) at[x] = features - LANES;
+        for (int h = 0; h < count; h++) sums[h][x] = (vec){0};
+    }
     for (int64_t l = 0; l < length; l++) {
-        vec state[BLOCK + 1];
+        vec state[BLOCK];
         for (int x = 0; x < blocks; x++)
-            state[x] = load(states + l * features + place_of(x, LANES, features));
+            state[x] = load_some(states + l * features + at[x], features);
         for (int h = 0; h < count; h++)
             for (int x = 0; x < blocks; x++)
                 sums[h][x] += weights[l * heads + first + h] * state[x];
     }
-    for (int h = 0; h < count; h++) {
-        float inverse = 1.0f / sums[h][blocks - 1][LANES - 2];
+    for (int h = 0; h < count; h++)
         for (int x = 0; x < blocks; x++)
-            store(out + (first + h) * features + place_of(x, LANES, features),
-                  sums[h][x] * inverse);
-    }
-}
-
-/* The same for any number of features. */
-static void mix_any(const float *states, int64_t length, int64_t features, const float *weights,
-                    int64_t heads, float *out) {
-    memset(out, 0, heads * features * 4);
-    for (int64_t l = 0; l < length; l++)
-        for (int64_t h = 0; h < heads; h++)
-            for (int64_t e = 0; e < features; e++)
-                out[h * features + e] += weights[l * heads + h] * states[l * features + e];
-    for (int64_t h = 0; h < heads; h++) {
-        float inverse = 1.0f / out[h * features + features - 2];
-        for (int64_t e = 0; e < features; e++) out[h * features + e] *= inverse;
-    }
+            store_some(out + (first + h) * features + at[x], sums[h][x] * inverse[first + h],
+                       features);
 }
 
 /* One query per row: softmax, to the base of two, of what its heads make of states, which it mixes.
@@ -137,17 +118,22 @@ int mix_last(int64_t batch, int64_t length, int64_t features, int64_t heads, int
         for (int64_t l = 0; l < length; l++)
             store(weights + l * heads, load(logits + l * heads) - peak);
         for (int64_t c = 0; c < whole; c += LANES) store(weights + c, vexp2(load(weights + c)));
-        int64_t done = 0;
+        vec total = {0};
+        for (int64_t l = 0; l < length; l++) total += load(weights + l * heads);
+        vec inverse = 1.0f / total;
 #define MIX(count, blocks)                                                                        \
     for (; done + count <= heads; done += count)                                                  \
-        mix_heads(own, length, features, weights, heads, done, count, blocks, to)
-        switch (features < LANES ? 0 : (features + LANES - 1) / LANES) {
-        case 1: MIX(6, 1); MIX(4, 1); MIX(1, 1); break;
-        case 2: MIX(6, 2); MIX(4, 2); MIX(2, 2); MIX(1, 2); break;
-        case 3: MIX(4, 3); MIX(2, 3); MIX(1, 3); break;
-        case 4: MIX(4, 4); MIX(2, 4); MIX(1, 4); break;
-        case 5: MIX(4, 5); MIX(2, 5); MIX(1, 5); break;
-        default: mix_any(own, length, features, weights, heads, to);
+        mix_heads(own, length, features, e, weights, heads, inverse, done, count, blocks, to)
+        for (int64_t e = 0; e < features; e += BLOCK * LANES) {
+            int64_t done = 0;
+            switch ((features - e + LANES - 1) / LANES) {
+            case 1: MIX(6, 1); MIX(2, 1); MIX(1, 1); break;
+#if BLOCK == 4
+            case 2: MIX(6, 2); MIX(4, 2); MIX(1, 2); break;
+            case 3: MIX(4, 3); MIX(1, 3); break;
+#endif
+            default: MIX(4, BLOCK); MIX(1, BLOCK);
+            }
         }
     }
     free(logits);
@@ -268,9 +254,11 @@ int mix_each(int64_t batch, int64_t heads, int64_t width, int64_t queries, int64
             for (int64_t at = 0; at < queries; at += BLOCK * LANES)
                 switch ((queries - at + LANES - 1) / LANES) {
                 case 1: mix_block(&s, q + n * q_place, at, 1, weights, to); break;
+#if BLOCK == 4
                 case 2: mix_block(&s, q + n * q_place, at, 2, weights, to); break;
                 case 3: mix_block(&s, q + n * q_place, at, 3, weights, to); break;
-                default: mix_block(&s, q + n * q_place, at, 4, weights, to);
+#endif
+                default: mix_block(&s, q + n * q_place, at, BLOCK, weights, to);
                 }
         }
     free(weights);

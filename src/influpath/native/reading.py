@@ -10,10 +10,7 @@ rows times heads, or rows, I catalogue items.
 import torch
 from torch import Tensor
 
-from influpath.native.operators import address, takes, usable_kernels
-
-# Numbers that the kernels compute at a time, as in ``vectors.h``.
-LANES = 16
+from influpath.native.operators import address, takes, usable, usable_kernels
 
 
 def reads(*tensors: Tensor) -> bool:
@@ -52,7 +49,13 @@ def gelu_(x: Tensor) -> bool:
 
 def group_size(heads: int) -> int:
     """Return how many features ``mix_last`` takes at a time, for so many heads; 0 for none."""
-    return next((size for size in (4, 2, 1) if heads * size <= LANES), 0)
+    return next((size for size in (4, 2, 1) if heads * size <= lanes()), 0)
+
+
+def lanes() -> int:
+    """Return how many numbers the kernels compute at a time on this processor; 0 without them."""
+    library = usable()
+    return 0 if library is None else int(library.lanes())
 
 
 def for_mix_last(query_FFH: Tensor) -> Tensor | None:
@@ -68,7 +71,7 @@ def for_mix_last(query_FFH: Tensor) -> Tensor | None:
     groups = -(-features // size)
     # The last group may overlap the one before it; what is in both counts once.
     first = [min(group * size, features - size) for group in range(groups)]
-    laid_FGHS = query_FFH.new_zeros(features, groups, LANES // size, size)
+    laid_FGHS = query_FFH.new_zeros(features, groups, lanes() // size, size)
     for group, start in enumerate(first):
         fresh = slice(group * size - start, size)
         own_FSH = query_FFH[:, start + fresh.start : start + size]
