@@ -136,8 +136,12 @@ class Run(Experiment[RunConfig]):
         return self.evaluators[0]
 
     def model_hash(self, role: str, name: str) -> str:
-        """Return what identifies a trained model: the checksum of its weights."""
-        return sha256_file(self.jobs()[role, name].directory / WEIGHTS)
+        """Return what identifies a trained model: its weights, and settings that planning reads.
+
+        Of the settings some change nothing in training, so that the weights alone do not tell.
+        """
+        job = self.jobs()[role, name]
+        return input_hash([sha256_file(job.directory / WEIGHTS), job.kind, job.settings])
 
     # Paths ------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from influpath.errors import ConfigError
 from influpath.evaluation import next_item_ranks
@@ -29,7 +30,8 @@ from influpath.experiments.reproduction.recipes.figure_7_retrained import (
 from influpath.experiments.reproduction.stages import Stages
 from influpath.experiments.run import NEUTRAL
 from influpath.irn.model import IRN
-from influpath.planning.irn import IRNDials
+from influpath.planning.algorithm import plan
+from influpath.planning.irn import IRNDials, IRNPlanner
 from influpath.planning.schedule import float_at_step
 
 from .in_process import train_here, use
@@ -108,6 +110,25 @@ def test_variants_are_planned_at_the_dials_chosen_for_irn(
     assert found["sr"]["mean"] == pytest.approx(paths.outcomes["reached"].mean())
     jumps = (pl.col("reached") & (pl.col("length") == 1)).mean()
     assert found["jump"]["mean"] == pytest.approx(paths.outcomes.select(jumps).item())
+
+
+def test_settings_that_only_planning_reads_tell_models_apart(made: Stages) -> None:
+    """Without the empty slots the same weights are trained, but other paths are planned."""
+    bench = made.benches[0]
+    variant = bench.variant("adjacent")
+    models = [each.models["irn"] for each in (bench, variant)]
+    own, other = (model.module.state_dict() for model in models if isinstance(model, IRN))
+    assert all(torch.equal(own[name], other[name]) for name in own)
+    given = "irn", bench.report_pairs, NEUTRAL, bench.judge
+    literal, planned = variant.paths(*given), bench.paths(*given)
+    planner = IRNPlanner(variant.models["irn"])
+    wanted = plan(planner, bench.report_pairs, bench.split.train, bench.config.max_length)
+    assert literal.steps["item_id"].equals(wanted.steps["item_id"])
+    # Scores are kept rounded.
+    np.testing.assert_allclose(literal.steps["score"], wanted.steps["score"], atol=1e-3)
+    assert literal.steps.height != planned.steps.height or not np.allclose(
+        literal.steps["score"], planned.steps["score"], atol=3e-3
+    )
 
 
 def test_next_item_scores_hide_the_objective(made: Stages, ablations: dict[str, Any]) -> None:
