@@ -21,7 +21,10 @@ logger = logging.getLogger("influpath.native")
 
 # "0" goes without compiled kernels.
 SWITCH = "INFLUPATH_NATIVE"
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("attention.c", "layers.c", "reading.c"))
+SOURCES = tuple(
+    Path(__file__).with_name(f"{name}.c")
+    for name in ("attention", "cross_entropy", "layers", "reading")
+)
 HEADERS = (Path(__file__).with_name("vectors.h"),)
 FLAGS = (
     *("-O3", "-march=native", "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno"),
@@ -37,6 +40,7 @@ SIGNATURES = {
     "lanes": [],
     "attention_forward": [*[Number] * 4, *[Pointer] * 2, Number, *[Pointer] * 4],
     "attention_backward": [*[Number] * 4, *[Pointer] * 2, Number, *[Pointer] * 7],
+    "cross_entropy": [*[Number] * 3, *[Pointer] * 9],
     "gelu_forward": [*[Number] * 2, *[Pointer] * 3],
     "gelu_backward": [*[Number] * 2, *[Pointer] * 5],
     "normalise": [*[Number] * 2, ctypes.c_float, *[Pointer] * 4, Number, Pointer],

@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 #ifdef __AVX512F__
 #include <immintrin.h>
 #endif
@@ -115,10 +118,22 @@ INLINE vec vexp2(vec x) {
     return (vec)((ints)scaled_exp(shifted, (x - n) * 0.69314718f) & ~small);
 }
 
+/* So much memory is worth large pages, without which caches hold less of it. */
+#define LARGE_PAGE (1 << 21)
+
+/* Memory for `count` numbers, whatever they are. */
+static inline float *room_of(int64_t count) {
+    int64_t step = count * 4 < LARGE_PAGE ? 64 : LARGE_PAGE, bytes = (count * 4 + step - 1) / step * step;
+    float *made = aligned_alloc(step, bytes);
+#ifdef MADV_HUGEPAGE
+    if (made && step == LARGE_PAGE) madvise(made, bytes, MADV_HUGEPAGE);
+#endif
+    return made;
+}
+
 /* Memory for `count` numbers, all 0. */
 static inline float *scratch_of(int64_t count) {
-    int64_t bytes = (count * 4 + 63) / 64 * 64;
-    float *made = aligned_alloc(64, bytes);
-    if (made) memset(made, 0, bytes);
+    float *made = room_of(count);
+    if (made) memset(made, 0, count * 4);
     return made;
 }

@@ -21,6 +21,8 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
+from influpath.native.cross_entropy import cross_entropy
+from influpath.native.operators import takes
 from influpath.training.device import chunk_bytes
 
 CHUNK_BYTES = 3 << 18
@@ -154,6 +156,8 @@ def _bounded(inputs: _Inputs, wanted: bool) -> tuple[Tensor | None, ...]:
     X is D and one more column, for the bias and the sums, filled up with zeros.
     """
     hidden_ND, weight_VD, bias_V, target_N1, own_N1 = inputs
+    if wanted and own_N1 is None and takes(hidden_ND):
+        return *cross_entropy(hidden_ND, weight_VD, target_N1[:, 0], bias_V), None
     (count, width), items = hidden_ND.shape, len(weight_VD)
     raised_V1 = torch.ones_like(weight_VD[:, :1]) if bias_V is None else bias_V.exp()[:, None]
     filled = -(-(width + 1) // MULTIPLE) * MULTIPLE
