@@ -1,14 +1,6 @@
 /* Self-attention over whole windows and its gradients; see operators.py. */
 
-#include "vectors.h"
-
-/* Of a head. */
-#define WIDEST 128
-
-/* Who sees whom.  Every query sees keys first .. query (causal) or first .. length - 1.  With `last`
- * every query but the last one sees the last key too, with that much added to its logit (minus
- * infinity hides it), and the last query sees itself alone.  Pads (before first) see themselves. */
-typedef struct { int64_t causal; const int64_t *first; const float *last; } pattern;
+#include "attention.h"
 
 /* LANES queries of one head, and the keys that some of them see. */
 typedef struct {
@@ -36,22 +28,20 @@ INLINE void gather(block *q, const float *head, const float *bias, int width, in
 
 INLINE void make_block(block *q, const pattern *who, const float *head, const float *bias, int width,
                        int64_t place, int64_t row, int64_t at, int64_t length) {
-    int64_t first = who->first ? who->first[row] : 0;
     q->count = length - at < LANES ? (int)(length - at) : LANES;
     q->padded = (width + LANES - 1) / LANES * LANES;
     q->start = q->stop = q->has_last = (ints){0}, q->extra = all(-1e30f), q->any_last = 0;
     q->from = length, q->to = 0, q->all_from = 0, q->all_to = length;
     gather(q, head, bias, width, place, at, 1.0f / __builtin_sqrtf((float)width));
     for (int s = 0; s < q->count; s++) {
-        int64_t i = at + s, start = first, stop = who->causal ? i + 1 : length;
-        if (who->last && i == length - 1) start = i;
-        if (i < first) start = i, stop = i + 1;
+        int64_t i = at + s, start, stop;
+        keys_seen(who, row, i, length, &start, &stop);
         q->start[s] = (int32_t)start, q->stop[s] = (int32_t)stop;
         q->from = start < q->from ? start : q->from, q->to = stop > q->to ? stop : q->to;
         q->all_from = start > q->all_from ? start : q->all_from;
         q->all_to = stop < q->all_to ? stop : q->all_to;
-        float extra = who->last ? who->last[row * length + i] : -1e31f;
-        if (i < length - 1 && extra > -1e30f)
+        float extra;
+        if (last_seen(who, row, i, length, &extra))
             q->has_last[s] = -1, q->extra[s] = extra, q->any_last = 1;
     }
     /* Lanes beyond the end see nothing, and nothing comes of that. */
@@ -281,6 +271,9 @@ int attention_backward(int64_t batch, int64_t length, int64_t heads, int64_t wid
                        const int64_t *first, const float *last, const float *out,
                        const float *norms, const float *upstream, float *gradient, float *d_last) {
     pattern who = {causal, first, last};
+    if (NARROW(width))
+        return narrow_backward(batch, length, heads, width, packed, bias, &who, out, norms, upstream,
+                               gradient, d_last);
     BY_WIDTH(backward(W, batch, length, heads, packed, bias, &who, out, norms, upstream, gradient,
                       d_last));
 }

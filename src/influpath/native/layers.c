@@ -69,7 +69,7 @@ void gelu_forward(int64_t count, int64_t width, const float *x, const float *bia
         ROW(e, left) {
             vec a = load_some(x + e, left);
             if (bias) a += load_some(bias + e, left);
-            store_some(out + e, a / (1.0f + vexp(-a * (LINEAR + CUBIC * a * a))), left);
+            store_some(out + e, a * inverse_of(1.0f + vexp(-a * (LINEAR + CUBIC * a * a))), left);
         }
 }
 
@@ -80,7 +80,7 @@ void gelu_backward(int64_t count, int64_t width, const float *x, const float *bi
         ROW(e, left) {
             vec a = load_some(x + e, left), up = load_some(upstream + e, left);
             if (bias) a += load_some(bias + e, left);
-            vec gate = 1.0f / (1.0f + vexp(-a * (LINEAR + CUBIC * a * a)));
+            vec gate = inverse_of(1.0f + vexp(-a * (LINEAR + CUBIC * a * a)));
             vec found = up * gate * (1.0f + a * (1.0f - gate) * (LINEAR + 3.0f * CUBIC * a * a));
             store_some(out + e, found, left);
             if (bias) store_some(d_bias + e, load_some(d_bias + e, left) + found, left);

@@ -23,9 +23,9 @@ logger = logging.getLogger("influpath.native")
 SWITCH = "INFLUPATH_NATIVE"
 SOURCES = tuple(
     Path(__file__).with_name(f"{name}.c")
-    for name in ("attention", "cross_entropy", "layers", "reading")
+    for name in ("attention", "cross_entropy", "layers", "narrow_attention", "reading")
 )
-HEADERS = (Path(__file__).with_name("vectors.h"),)
+HEADERS = tuple(Path(__file__).with_name(f"{name}.h") for name in ("attention", "vectors"))
 FLAGS = (
     *("-O3", "-march=native", "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno"),
     *("-shared", "-fPIC"),

@@ -72,6 +72,16 @@ INLINE vec smaller(vec a, vec b) { return (vec)_mm512_min_ps((__m512)a, (__m512)
 INLINE vec larger(vec a, vec b) { return choose(a > b, a, b); }
 INLINE vec smaller(vec a, vec b) { return choose(a < b, a, b); }
 #endif
+/* 1 / x to 1 ulp or so, of numbers from 1 to 1e38. */
+INLINE vec inverse_of(vec x) {
+#ifdef __AVX512F__
+    /* A division takes as long as all else that is done to most numbers. */
+    vec near = (vec)_mm512_rcp14_ps((__m512)x);
+    return near + near * (1.0f - x * near);
+#else
+    return 1.0f / x;
+#endif
+}
 /* Whether a comparison holds anywhere. */
 INLINE int any(ints where) {
 #ifdef __AVX512F__
