@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(usable() is None, reason="no C compiler here")
 def test_cross_entropy(
     count: int, width: int, items: int, biased: bool, largest: float, seed: int
 ) -> None:
-    """To 1e-5 of the largest figure."""
+    """To 1e-5 of the largest figure, or 5e-7 of those that a row brings to a sum."""
     rng = torch.Generator().manual_seed(seed)
     hidden = torch.randn(count, width, generator=rng)
     weight = torch.randn(items, width, generator=rng)
@@ -38,9 +38,11 @@ def test_cross_entropy(
     loss = F.cross_entropy(logits + leaves[2] if biased else logits, target, reduction="sum")
     wanted = loss.detach(), *torch.autograd.grad(loss, leaves)
     assert (found[3] is None) == (bias is None)
+    brought = count * max(1.0, float(hidden.abs().max()), float(weight.abs().max()))
     for one, other in zip(found, wanted, strict=False):
         assert one is not None
-        assert float((one - other).abs().max()) <= 1e-5 * max(1.0, float(other.abs().max()))
+        near = 1e-5 * max(1.0, float(other.abs().max())) + 5e-7 * brought
+        assert float((one - other).abs().max()) <= near
 
 
 def test_views_are_read_as_they_lie() -> None:
@@ -49,6 +51,7 @@ def test_views_are_read_as_they_lie() -> None:
     target, bias = torch.arange(10)[::2] % 9, torch.randn(18, generator=rng)[::2]
     found = cross_entropy(hidden, weight, target, bias)
     wanted = cross_entropy(*(each.clone() for each in (hidden, weight, target, bias)))
+    brought = count * max(1.0, float(hidden.abs().max()), float(weight.abs().max()))
     for one, other in zip(found, wanted, strict=True):
         assert one is not None
         assert other is not None

@@ -259,11 +259,26 @@ INLINE int backward(int width, int64_t batch, int64_t length, int64_t heads, con
     default: { const int W = (int)width; return call; }                                           \
     }
 
+int attend_forward(int64_t batch, int64_t length, int64_t heads, int64_t width, const float *packed,
+                   const float *bias, const pattern *who, float *out, float *norms) {
+    BY_WIDTH(forward(W, batch, length, heads, packed, bias, who, out, norms));
+}
+
+int attend_backward(int64_t batch, int64_t length, int64_t heads, int64_t width, const float *packed,
+                    const float *bias, const pattern *who, const float *out, const float *norms,
+                    const float *upstream, float *gradient, float *d_last) {
+    if (NARROW(width))
+        return narrow_backward(batch, length, heads, width, packed, bias, who, out, norms, upstream,
+                               gradient, d_last);
+    BY_WIDTH(backward(W, batch, length, heads, packed, bias, who, out, norms, upstream, gradient, d_last));
+}
+
+/* out: [batch, length, heads, width].  norms: what the softmax subtracted and multiplied by. */
 int attention_forward(int64_t batch, int64_t length, int64_t heads, int64_t width,
                       const float *packed, const float *bias, int64_t causal, const int64_t *first,
                       const float *last, float *out, float *norms) {
     pattern who = {causal, first, last};
-    BY_WIDTH(forward(W, batch, length, heads, packed, bias, &who, out, norms));
+    return attend_forward(batch, length, heads, width, packed, bias, &who, out, norms);
 }
 
 int attention_backward(int64_t batch, int64_t length, int64_t heads, int64_t width,
@@ -271,9 +286,6 @@ int attention_backward(int64_t batch, int64_t length, int64_t heads, int64_t wid
                        const int64_t *first, const float *last, const float *out,
                        const float *norms, const float *upstream, float *gradient, float *d_last) {
     pattern who = {causal, first, last};
-    if (NARROW(width))
-        return narrow_backward(batch, length, heads, width, packed, bias, &who, out, norms, upstream,
-                               gradient, d_last);
-    BY_WIDTH(backward(W, batch, length, heads, packed, bias, &who, out, norms, upstream, gradient,
-                      d_last));
+    return attend_backward(batch, length, heads, width, packed, bias, &who, out, norms, upstream, gradient,
+                           d_last);
 }

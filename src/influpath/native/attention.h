@@ -1,5 +1,7 @@
 /* What attention's kernels share. */
 
+#pragma once
+
 #include "vectors.h"
 
 /* Of a head. */
@@ -24,6 +26,13 @@ INLINE int last_seen(const pattern *who, int64_t row, int64_t query, int64_t len
     *extra = who->last && query < length - 1 ? who->last[row * length + query] : -1e31f;
     return *extra > -1e30f;
 }
+
+/* Of `batch` windows: see attention_forward and attention_backward. */
+int attend_forward(int64_t batch, int64_t length, int64_t heads, int64_t width, const float *packed,
+                   const float *bias, const pattern *who, float *out, float *norms);
+int attend_backward(int64_t batch, int64_t length, int64_t heads, int64_t width, const float *packed,
+                    const float *bias, const pattern *who, const float *out, const float *norms,
+                    const float *upstream, float *gradient, float *d_last);
 
 /* The gradients where heads are so narrow that what belongs to some keys fits the registers: see
  * narrow_attention.c. */

@@ -1,23 +1,17 @@
 /* Softmax cross-entropy over the catalogue and its gradients; see cross_entropy.py.
  *
- * What is computed side by side: ROWS rows (or features) and one TILE of items, so that the sums stay
- * in registers.  The odds of a chunk of rows stay in the cache until all its rows are summed.
+ * ROWS rows (or features) and one TILE of items are computed side by side.  The odds of a chunk of rows
+ * stay in the cache until all its rows are summed.
  */
 
-#include "vectors.h"
+#include "products.h"
 
 #define TILE (2 * LANES)
-#if LANES == 16
-#define ROWS 12
-#else
-#define ROWS 6
-#endif
 /* Rows of which odds are kept, a multiple of ROWS: the more, the fewer passes over the gradient. */
 #define CHUNK 48
 /* The logit, in powers of two, of what fills up the last tile: as good as none. */
 #define NEVER -120.0f
 #define LOG2_E 1.44269504f
-#define EACH(i, count) _Pragma("GCC unroll 16") for (int i = 0; i < (count); i++)
 
 /* 2^y, for y from -126 to 127. */
 INLINE vec power(vec y) {
@@ -28,60 +22,27 @@ INLINE vec power(vec y) {
 /* Write the odds [ROWS, TILE] of rows and add them to the rows' totals. */
 INLINE void make_odds(int64_t width, const float *rows, const float *columns, const float *bias,
                       float *odds, vec *totals) {
-    vec low[ROWS], high[ROWS];
-    EACH(r, ROWS) low[r] = load(bias), high[r] = load(bias + LANES);
-    for (int64_t k = 0; k < width; k++) {
-        vec left = load(columns + k * TILE), right = load(columns + k * TILE + LANES);
-        EACH(r, ROWS) {
-            float x = rows[r * width + k];
-            low[r] += x * left, high[r] += x * right;
-        }
-    }
+    vec sums[ROWS][2];
+    EACH(r, ROWS) sums[r][0] = load(bias), sums[r][1] = load(bias + LANES);
+    meet_rows(2, width, rows, width, columns, TILE, sums);
     EACH(r, ROWS) {
-        low[r] = power(low[r]), high[r] = power(high[r]);
-        store(odds + r * TILE, low[r]), store(odds + r * TILE + LANES, high[r]);
-        totals[r] += low[r] + high[r];
+        sums[r][0] = power(sums[r][0]), sums[r][1] = power(sums[r][1]);
+        store(odds + r * TILE, sums[r][0]), store(odds + r * TILE + LANES, sums[r][1]);
+        totals[r] += sums[r][0] + sums[r][1];
     }
 }
 
 /* Add to `mixed` [ROWS, padded] the weights [TILE, padded] of a tile's items, each times its odds. */
-#define MIX(vectors)                                                                              \
-    for (; x + (vectors) * LANES <= padded; x += (vectors) * LANES) {                             \
-        vec sums[ROWS][vectors];                                                                  \
-        EACH(r, ROWS) EACH(v, vectors) sums[r][v] = load(mixed + r * padded + x + v * LANES);     \
-        for (int i = 0; i < TILE; i++) {                                                          \
-            vec item[vectors];                                                                    \
-            EACH(v, vectors) item[v] = load(weights + i * padded + x + v * LANES);                \
-            EACH(r, ROWS) EACH(v, vectors) sums[r][v] += odds[r * TILE + i] * item[v];            \
-        }                                                                                         \
-        EACH(r, ROWS) EACH(v, vectors) store(mixed + r * padded + x + v * LANES, sums[r][v]);     \
-    }
+INLINE void mix_some(int vectors, int64_t padded, const float *odds, const float *weights, float *mixed) {
+    vec sums[ROWS][2];
+    EACH(r, ROWS) EACH(v, vectors) sums[r][v] = load(mixed + r * padded + v * LANES);
+    meet_rows(vectors, TILE, odds, TILE, weights, padded, sums);
+    EACH(r, ROWS) EACH(v, vectors) store(mixed + r * padded + v * LANES, sums[r][v]);
+}
 INLINE void mix_items(int64_t padded, const float *odds, const float *weights, float *mixed) {
     int64_t x = 0;
-    MIX(2)
-    MIX(1)
-}
-
-/* Add to the gradient [features, TILE] of a tile's columns what the odds [count, TILE] of rows bring:
- * each times features of its row, which are `place` apart. */
-#define BRING(some)                                                                               \
-    {                                                                                             \
-        vec low[some], high[some];                                                                \
-        EACH(e, some) low[e] = load(into + e * TILE), high[e] = load(into + e * TILE + LANES);    \
-        for (int64_t r = 0; r < count; r++) {                                                     \
-            vec left = load(odds + r * TILE), right = load(odds + r * TILE + LANES);              \
-            EACH(e, some) {                                                                       \
-                float x = rows[r * place + e];                                                    \
-                low[e] += x * left, high[e] += x * right;                                         \
-            }                                                                                     \
-        }                                                                                         \
-        EACH(e, some) store(into + e * TILE, low[e]), store(into + e * TILE + LANES, high[e]);    \
-        rows += some, into += some * TILE;                                                        \
-    }
-INLINE void bring(int64_t count, int64_t place, const float *rows, const float *odds, float *into) {
-    int64_t left = place;
-    for (; left > ROWS / 3 * 2; left -= ROWS) BRING(ROWS)
-    if (left > ROWS / 3) BRING(ROWS / 3 * 2) else if (left > 0) BRING(ROWS / 3)
+    for (; x + TILE <= padded; x += TILE) mix_some(2, padded, odds, weights + x, mixed + x);
+    if (x < padded) mix_some(1, padded, odds, weights + x, mixed + x);
 }
 
 /* Logits are hidden w + bias, and must be from -60 to 60.
@@ -93,7 +54,7 @@ int cross_entropy(int64_t count, int64_t width, int64_t items, const float *hidd
                   const float *weight, const float *bias, const int64_t *target, float *totals,
                   float *own, float *d_hidden, float *d_weight, float *d_bias) {
     int64_t tiles = (items + TILE - 1) / TILE, padded = (width + LANES - 1) / LANES * LANES;
-    /* Features and a one, for the gradient of the bias; the steps of `bring` go a little further. */
+    /* Features and a one, for the gradient of the bias; the steps of ROWS go a little further. */
     int64_t place = width + 1, room = place + ROWS;
     int64_t columns_size = tiles * width * TILE, weights_size = tiles * TILE * padded;
     int64_t gradient_size = tiles * TILE * room, odds_size = tiles * CHUNK * TILE;
@@ -139,7 +100,8 @@ int cross_entropy(int64_t count, int64_t width, int64_t items, const float *hidd
             totals[from + r] = total, own[from + r] = logit;
         }
         for (int64_t t = 0; t < tiles; t++)
-            bring(some, place, scaled, odds + t * CHUNK * TILE, gradient + t * room * TILE);
+            meet_all_columns(2, place, some, scaled, place, odds + t * CHUNK * TILE, TILE,
+                             gradient + t * room * TILE, TILE);
     }
     for (int64_t i = 0; i < items; i++) {
         const float *found = gradient + i / TILE * room * TILE + i % TILE;

@@ -1,6 +1,6 @@
-/* What a layer does to features one by one: normalisation, GELU, dropout; see layers.py. */
+/* What a layer does to features one by one: normalisation, GELU, dropout. */
 
-#include "vectors.h"
+#include "layers.h"
 
 int64_t lanes(void) { return LANES; }
 
@@ -73,40 +73,64 @@ void gelu_forward(int64_t count, int64_t width, const float *x, const float *bia
         }
 }
 
-/* Its gradient; that of the bias, if any, is added to what is there. */
+/* Its gradient, for the sake of which it is computed again; that of the bias is added to what is there. */
 void gelu_backward(int64_t count, int64_t width, const float *x, const float *bias,
-                   const float *upstream, float *out, float *d_bias) {
-    for (int64_t row = 0; row < count; row++, x += width, upstream += width, out += width)
+                   const float *upstream, float *again, float *out, float *d_bias) {
+    for (int64_t row = 0; row < count; row++) {
         ROW(e, left) {
-            vec a = load_some(x + e, left), up = load_some(upstream + e, left);
-            if (bias) a += load_some(bias + e, left);
+            vec a = load_some(x + e, left) + load_some(bias + e, left), up = load_some(upstream + e, left);
             vec gate = inverse_of(1.0f + vexp(-a * (LINEAR + CUBIC * a * a)));
             vec found = up * gate * (1.0f + a * (1.0f - gate) * (LINEAR + 3.0f * CUBIC * a * a));
+            store_some(again + e, a * gate, left);
             store_some(out + e, found, left);
-            if (bias) store_some(d_bias + e, load_some(d_bias + e, left) + found, left);
+            store_some(d_bias + e, load_some(d_bias + e, left) + found, left);
         }
+        x += width, upstream += width, again += width, out += width;
+    }
 }
 
-/* x plus features and a bias, of which a mask, if any, says by how much each counts. */
+typedef uint16_t shorts __attribute__((vector_size(2 * LANES)));
+
+/* By how much features count that dropout may leave out. */
+INLINE vec kept(const dropout *how, const uint16_t *levels, int64_t left) {
+    shorts some = {0};
+    if (left >= LANES) memcpy(&some, levels, sizeof some);
+    else memcpy(&some, levels, 2 * left);
+    ints whole = __builtin_convertvector(some, ints);
+    return choose(whole >= how->dropped, all(how->scale), (vec){0});
+}
+
+/* x plus features with a bias, of which dropout leaves some. */
 void add_forward(int64_t count, int64_t width, const float *x, const float *features,
-                 const float *bias, const float *mask, float *out) {
-    for (int64_t row = 0; row < count; row++, x += width, features += width, out += width) {
+                 const float *bias, const dropout *how, const uint16_t *levels, float *out) {
+    for (int64_t row = 0; row < count; row++) {
         ROW(e, left) {
             vec found = load_some(features + e, left) + load_some(bias + e, left);
-            if (mask) found *= load_some(mask + e, left);
+            if (levels) found *= kept(how, levels + e, left);
             store_some(out + e, load_some(x + e, left) + found, left);
         }
-        if (mask) mask += width;
+        x += width, features += width, out += width;
+        if (levels) levels += width;
     }
 }
 
 /* Its gradients; that of the bias is added to what is there. */
-void add_backward(int64_t count, int64_t width, const float *mask, const float *upstream,
-                  float *d_features, float *d_bias) {
-    for (int64_t row = 0; row < count; row++, upstream += width, d_features += width, mask += width)
+void add_backward(int64_t count, int64_t width, const dropout *how, const uint16_t *levels,
+                  const float *upstream, float *d_features, float *d_bias) {
+    for (int64_t row = 0; row < count; row++) {
         ROW(e, left) {
-            vec found = load_some(upstream + e, left) * load_some(mask + e, left);
+            vec found = load_some(upstream + e, left);
+            if (levels) found *= kept(how, levels + e, left);
             store_some(d_features + e, found, left);
             store_some(d_bias + e, load_some(d_bias + e, left) + found, left);
         }
+        upstream += width, d_features += width;
+        if (levels) levels += width;
+    }
+}
+
+/* Add numbers to others. */
+void add_to(int64_t count, const float *x, float *to) {
+    for (int64_t e = 0; e < count; e += LANES)
+        store_some(to + e, load_some(to + e, count - e) + load_some(x + e, count - e), count - e);
 }

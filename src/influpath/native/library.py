@@ -23,9 +23,11 @@ logger = logging.getLogger("influpath.native")
 SWITCH = "INFLUPATH_NATIVE"
 SOURCES = tuple(
     Path(__file__).with_name(f"{name}.c")
-    for name in ("attention", "cross_entropy", "layers", "narrow_attention", "reading")
+    for name in ("attention", "block", "cross_entropy", "layers", "narrow_attention", "reading")
 )
-HEADERS = tuple(Path(__file__).with_name(f"{name}.h") for name in ("attention", "vectors"))
+HEADERS = tuple(
+    Path(__file__).with_name(f"{name}.h") for name in ("attention", "layers", "products", "vectors")
+)
 FLAGS = (
     *("-O3", "-march=native", "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno"),
     *("-shared", "-fPIC"),
@@ -40,13 +42,12 @@ SIGNATURES = {
     "lanes": [],
     "attention_forward": [*[Number] * 4, *[Pointer] * 2, Number, *[Pointer] * 4],
     "attention_backward": [*[Number] * 4, *[Pointer] * 2, Number, *[Pointer] * 7],
+    "block_kept": [Number] * 5,
+    "block_forward": [Pointer, *[ctypes.c_float] * 2, *[Pointer] * 8],
+    "block_backward": [Pointer, *[ctypes.c_float] * 2, *[Pointer] * 11],
     "cross_entropy": [*[Number] * 3, *[Pointer] * 9],
     "gelu_forward": [*[Number] * 2, *[Pointer] * 3],
-    "gelu_backward": [*[Number] * 2, *[Pointer] * 5],
     "normalise": [*[Number] * 2, ctypes.c_float, *[Pointer] * 4, Number, Pointer],
-    "normalise_backward": [*[Number] * 2, *[Pointer] * 7],
-    "add_forward": [*[Number] * 2, *[Pointer] * 5],
-    "add_backward": [*[Number] * 2, *[Pointer] * 4],
     "mix_last": [*[Number] * 5, Pointer, Number, *[Pointer] * 2],
     "mix_each": [
         *[Number] * 5,
@@ -82,6 +83,7 @@ def _kernels() -> ctypes.CDLL | None:
         return None
     for name, arguments in SIGNATURES.items():
         getattr(library, name).argtypes = arguments
+    library.block_kept.restype = Number
     return library
 
 

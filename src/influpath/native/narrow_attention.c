@@ -4,11 +4,11 @@
  */
 
 #include "attention.h"
+#include "products.h"
 
 #if LANES == 16
 
 #define WIDTH_MOST 8
-#define EACH(i, count) _Pragma("GCC unroll 16") for (int i = 0; i < (count); i++)
 
 /* Of two vectors, the lanes whose number has a bit of 8, 4, 2 or 1 not set; or set. */
 #define LOW8 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
@@ -190,7 +190,7 @@ INLINE int backward(int width, int64_t batch, int64_t length, int64_t heads, con
     int64_t padded = (length + LANES - 1) / LANES * LANES;
     float scale = 1.0f / __builtin_sqrtf((float)width);
     /* Turned: queries, keys, values; upstream; results; gradients.  Then a head's own. */
-    float *memory = scratch_of(padded * (8 * features + 12) + width * LANES * LANES);
+    float *memory = room_of(padded * (8 * features + 12) + width * LANES * LANES);
     if (!memory) return 1;
     float *turned = memory, *up = turned + place * padded, *mixed = up + features * padded;
     float *d = mixed + features * padded, *peak = d + place * padded, *inverse = peak + padded;
@@ -199,6 +199,8 @@ INLINE int backward(int width, int64_t batch, int64_t length, int64_t heads, con
     float *moved = sums + width * LANES * LANES, *totals = moved + padded;
     int64_t *start = (int64_t *)(totals + padded), *stop = start + padded;
     ints *has_last = (ints *)(stop + padded);
+    /* What lies beyond the end comes to nothing. */
+    memset(peak, 0, 5 * padded * 4), memset(has_last, 0, padded * 4);
     for (int64_t b = 0; b < batch; b++) {
         turn(packed + b * length * place, place, length, place, turned, padded, padded);
         turn(upstream + b * length * features, features, length, features, up, padded, padded);

@@ -4,6 +4,8 @@
  * change their order.
  */
 
+#pragma once
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from influpath.native import layers
 from influpath.native import operators as native
+from influpath.native import reading
+from influpath.native.block import Step, block
 from influpath.native.operators import Pattern
 from influpath.recommenders.dropout import Dropout
 from influpath.recommenders.products import (
@@ -97,6 +98,8 @@ class TransformerBlock(nn.Module):
                 prediction): one for all rows, or some of each, [B, Q].  The output is [B, Q, D],
                 and most of the work is saved.
         """
+        if at is None and (step := self.step(x_BLD, attention)) is not None:
+            return block(x_BLD, self.weights(), step)
         # Functions rather than modules, whose calls take as long as reading a few positions.
         normed_BLD = normed(x_BLD, self.norm_attention)
         weight, bias = self.query_key_value.weight, self.query_key_value.bias
@@ -116,12 +119,31 @@ class TransformerBlock(nn.Module):
             mixed_BQD = mixed_BHQE.transpose(1, 2).reshape(x_BLD.shape)
         x_BLD = self.plus(x_BLD, mixed_BQD, self.output)
         normed_BQD = normed(x_BLD, self.norm_feed)
-        weight, bias = self.feed_in.weight, self.feed_in.bias
-        if trains(normed_BQD):
-            fed = layers.gelu(normed_BQD @ weight.T, bias)
-        else:
-            fed = gelu(F.linear(normed_BQD, weight, bias))
+        fed = gelu(F.linear(normed_BQD, self.feed_in.weight, self.feed_in.bias))
         return self.plus(x_BLD, fed, self.feed_out)
+
+    def step(self, x_BLD: Tensor, attention: Attention) -> Step | None:
+        """Return what the kernel of a whole block has to know; None where it is not meant for it.
+
+        Args:
+            x_BLD: Input.
+            attention: See ``forward``.
+        """
+        if not isinstance(attention, PatternAttention) or torch.is_autocast_enabled("cpu"):
+            return None
+        fits = native.fits(x_BLD, self.heads) and x_BLD.dtype is torch.float32
+        if not fits or (pattern := attention.pattern()) is None:
+            return None
+        drawn = [self.dropout.levels(x_BLD.numel()) for _ in range(2)]
+        levels = None if drawn[0] is None or drawn[1] is None else (drawn[0], drawn[1])
+        eps, dropped = self.norm_attention.eps, self.dropout.dropped
+        return Step(self.heads, eps, pattern, levels, dropped, self.dropout.scale)
+
+    def weights(self) -> list[Tensor]:
+        """Return weights and biases in the order of what they do."""
+        attention = self.norm_attention, self.query_key_value, self.output
+        feed = self.norm_feed, self.feed_in, self.feed_out
+        return [each for part in (*attention, *feed) for each in (part.weight, part.bias)]
 
     def in_heads(self, packed: Tensor, parts: int) -> tuple[Tensor, ...]:
         """Return the parts of packed features [B, L, parts x D], each [B, H, L, E]."""
@@ -131,9 +153,6 @@ class TransformerBlock(nn.Module):
 
     def plus(self, x_BLD: Tensor, features: Tensor, linear: nn.Linear) -> Tensor:
         """Return the input plus a linear map of features, under dropout in training."""
-        if trains(x_BLD, features):
-            product = features @ linear.weight.T
-            return layers.add(x_BLD, product, linear.bias, self.dropout.mask(product))
         if self.training or torch.is_grad_enabled():
             return self.dropout.add(x_BLD, linear(features))
         # In one go with the product, without a tensor of its own.
@@ -141,16 +160,8 @@ class TransformerBlock(nn.Module):
         return torch.addmm(x_ND, features_NF, linear.weight.T).add_(linear.bias).view(x_BLD.shape)
 
 
-def trains(*tensors: Tensor) -> bool:
-    """Say whether the kernels are meant for tensors, and gradients are wanted, in float32."""
-    half = torch.is_autocast_enabled("cpu")
-    return not half and all(x.requires_grad and native.takes(x) for x in tensors)
-
-
 def normed(x_BLD: Tensor, norm: nn.LayerNorm) -> Tensor:
     """Return features normalised by a layer's parameters."""
-    if trains(x_BLD):
-        return layers.layer_norm(x_BLD, norm.weight, norm.bias, norm.eps)
     return torch.layer_norm(x_BLD, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 
 
@@ -167,8 +178,8 @@ def gelu(x: Tensor) -> Tensor:
     With u = sqrt(2 / pi) (x + 0.044715 x^3) it is x (1 + tanh(u)) / 2 = x sigmoid(2u).  Where no
     gradient is wanted it is computed as the latter, which takes half the time.
     """
-    if native.takes(x):
-        return layers.gelu(x)
+    if reading.reads(x) and reading.gelu_(copied := x.clone()):
+        return copied
     if x.requires_grad:
         return F.gelu(x, approximate="tanh") if x.dtype is torch.bfloat16 else gelu_product(x)
     gate = torch.addcmul(GELU_FACTOR.to(x.device), x, x, value=GELU_CUBIC).mul_(x)

@@ -1,6 +1,7 @@
 """Dropout whose mask costs two random bytes per feature."""
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -31,17 +32,32 @@ class Dropout(nn.Dropout):
             return x + features * mask
         return torch.addcmul(x, features, mask)
 
+    @property
+    def dropped(self) -> int:
+        """Features whose level is below this are dropped."""
+        return min(round(self.p * LEVELS), LEVELS)
+
+    @property
+    def scale(self) -> float:
+        """What features are multiplied by that are kept."""
+        return LEVELS / (LEVELS - self.dropped) if self.dropped < LEVELS else 0.0
+
+    def levels(self, count: int) -> npt.NDArray[np.uint16] | None:
+        """Return a random level for each of some features; None to leave all alone."""
+        if not self.training or not self.dropped:
+            return None
+        return random_words(-(-count // 4)).view(np.uint16)[:count]
+
     def mask(self, x: Tensor) -> Tensor | None:
         """Return what to multiply features by: 0 for those dropped; None to leave all alone."""
-        dropped = min(round(self.p * LEVELS), LEVELS)
-        if not self.training or not dropped:
-            return None
-        if dropped == LEVELS:
+        if self.training and self.dropped == LEVELS:
             return torch.zeros_like(x)
-        if x.device.type != "cpu":
+        if self.training and self.dropped and x.device.type != "cpu":
             return nn.functional.dropout(torch.ones_like(x), self.p)
-        levels = random_words(-(-x.numel() // 4)).view(np.uint16)[: x.numel()]
+        levels = self.levels(x.numel())
+        if levels is None:
+            return None
         # NumPy compares and converts small integers several times as fast as PyTorch.
-        kept = (levels >= dropped).view(np.uint8).astype(np.float32)
-        kept *= LEVELS / (LEVELS - dropped)
+        kept = (levels >= self.dropped).view(np.uint8).astype(np.float32)
+        kept *= self.scale
         return torch.from_numpy(kept).view(x.shape).to(x.dtype)
