@@ -59,6 +59,7 @@ def reproduce(
     What is there already is not made again; an interrupted reproduction goes on where it stopped.
     Tables, figures (PNG and SVG), a page (reproduction.md) and a report (report.html) are written.
     """
+    from influpath.experiments.reproduction.bench import Bench
     from influpath.experiments.reproduction.config import read_config
     from influpath.experiments.reproduction.page import write_page, write_report
     from influpath.experiments.reproduction.recipes import RECIPES, chosen
@@ -76,10 +77,12 @@ def reproduce(
     recipes = chosen(only or [], everything)
     if not only:
         recipes = [recipe for recipe in recipes if recipe.available(config)]
-    config = config.within(budget, {recipe.group for recipe in recipes})
-    stages = Stages(
-        config, recipes, results, data_dir_of(context, data_dir), runs_dir, seeds, budget
-    )
+    data = data_dir_of(context, data_dir)
+    if budget is not None:
+        # Judges that are there cost nothing, and make what a short budget yields mean more.
+        kept = Bench(config, data, runs_dir).kept_evaluators(results)
+        config = config.within(budget, {recipe.group for recipe in recipes}, kept)
+    stages = Stages(config, recipes, results, data, runs_dir, seeds, budget)
     with log_to_file(stages.benches[0].workspace.root / "reproduce.log"):
         stages.make()
     typer.echo(f"page: {write_page(results, page or results / 'reproduction.md')}")

@@ -30,18 +30,26 @@ def take_kept(jobs: Iterable[TrainingJob], results: Path, fingerprint: str) -> l
         results: Folder of all results.
         fingerprint: That of the training data.
     """
-    wanted = [job for job in jobs if job.half and not job.done]
+    found = find_kept([job for job in jobs if not job.done], results, fingerprint)
+    for job, folder in found:
+        copy_model(folder, job.directory)
+        logger.info("%s: taken from %s", job.label, folder)
+    return [job for job, _ in found]
+
+
+def find_kept(
+    jobs: Iterable[TrainingJob], results: Path, fingerprint: str
+) -> list[tuple[TrainingJob, Path]]:
+    """Return the trainings whose model is kept, and where; see ``take_kept``."""
+    wanted = [job for job in jobs if job.half]
     kept = list(kept_models(results, fingerprint)) if wanted else []
-    taken = []
+    found = []
     for job in wanted:
         settings = every_setting(job.kind, job.settings)
-        for kind, own, folder in kept:
-            if (kind, own) == (job.kind, settings):
-                copy_model(folder, job.directory)
-                logger.info("%s: taken from %s", job.label, folder)
-                taken.append(job)
-                break
-    return taken
+        places = (folder for kind, own, folder in kept if (kind, own) == (job.kind, settings))
+        if (place := next(places, None)) is not None:
+            found.append((job, place))
+    return found
 
 
 def kept_models(results: Path, fingerprint: str) -> Iterator[tuple[str, dict[str, Any], Path]]:

@@ -42,6 +42,12 @@ def test_what_was_kept_is_taken(stages: Stages, results: Path, tmp_path: Path) -
     assert take_kept(jobs.values(), results, fingerprint) == []
 
 
+def test_a_budget_spares_what_is_kept(stages: Stages, results: Path) -> None:
+    bench = stages.benches[0]
+    assert bench.kept_evaluators(results) == {"sasrec", "gru4rec"}
+    assert bench.kept_evaluators(results / "nothing") == set()
+
+
 def test_other_inputs_are_trained(stages: Stages, results: Path, tmp_path: Path) -> None:
     fingerprint = stages.benches[0].split.train.fingerprint
     job = missing(stages, tmp_path / "runs")["sasrec"]

@@ -99,6 +99,9 @@ def test_a_budget_makes_everything_smaller_and_depends_on_nothing_else() -> None
     assert small.figure_7.w_t[-1] == whole.figure_7.w_t[-1]
     assert list(small.frontier) == list(whole.frontier)
     assert whole.within(40, {"core"}).figure_7 == whole.figure_7
+    spared = whole.within(5, {"core"}, {"sasrec"}).evaluators
+    assert spared["sasrec"] == whole.evaluators["sasrec"]
+    assert spared["bert4rec"] == small.evaluators["bert4rec"]
     assert whole.within(None, {"core"}) is whole
     assert whole.within(10_000, {"core"}) is whole
 

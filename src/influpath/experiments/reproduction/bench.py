@@ -8,6 +8,7 @@ import polars as pl
 
 from influpath.evaluation import fixed_subset, summarise, with_role
 from influpath.evaluation.judging import Judgement, judge_paths
+from influpath.experiments.kept_judges import find_kept
 from influpath.experiments.reproduction.config import FEWEST_PAIRS, ReproductionConfig
 from influpath.experiments.run import Run
 from influpath.experiments.training_jobs import TrainingJob
@@ -62,6 +63,13 @@ class Bench(Run):
     def job(self, role: str, name: str) -> TrainingJob:
         """Return the training of a model: ``bench.job("evaluator", "sasrec")``."""
         return self.jobs()[role, name]
+
+    def kept_evaluators(self, results: Path) -> set[str]:
+        """Return the evaluators that earlier results have kept; see ``kept_judges``."""
+        jobs = {name: self.job("evaluator", name) for name in self.config.evaluators}
+        found = find_kept(jobs.values(), results, self.split.train.fingerprint)
+        directories = {job.directory for job, _ in found}
+        return {name for name, job in jobs.items() if job.directory in directories}
 
     def judge_rows(
         self,

@@ -2,6 +2,7 @@
 
 import math
 import tomllib
+from collections.abc import Collection
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -130,7 +131,9 @@ class ReproductionConfig(RunConfig):
         values["name"] = f"{self.name}-{preset}"
         return self.parse(values, f"{self.name}, preset {preset}")
 
-    def within(self, budget: float | None, groups: set[str]) -> Self:
+    def within(
+        self, budget: float | None, groups: set[str], kept: Collection[str] = frozenset()
+    ) -> Self:
         """Return the configuration that takes about ``budget`` minutes.
 
         Epochs, trials and pairs shrink by the same factor, which depends on the budget alone and
@@ -140,6 +143,7 @@ class ReproductionConfig(RunConfig):
         Args:
             budget: Minutes; None is as many as it takes.
             groups: The groups of the recipes to be made.
+            kept: Evaluators that are not trained, since earlier results have kept them.
         """
         needed = sum(self.minutes.get(group, 0.0) for group in groups)
         if budget is None or needed <= budget:
@@ -148,7 +152,8 @@ class ReproductionConfig(RunConfig):
         values = self.model_dump(mode="json")
         for group in ("evaluators", "models", "variants"):
             for name, settings in values[group].items():
-                values[group][name] = fewer_epochs(settings, share)
+                if group != "evaluators" or name not in kept:
+                    values[group][name] = fewer_epochs(settings, share)
         if share < SMALL_SHARE:
             values["dials"] = thinned(values["dials"], share, 2)
             values["frontier"] = thinned(values["frontier"], share, 2)
