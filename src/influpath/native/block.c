@@ -1,4 +1,4 @@
-/* A transformer block and its gradients, window by window, each of which stays in the cache; see block.py. */
+/* A transformer block and its gradients, window by window, each of which stays in the cache: block.py. */
 
 #include "attention.h"
 #include "layers.h"
@@ -35,7 +35,8 @@ int64_t block_kept(int64_t batch, int64_t length, int64_t heads, int64_t width, 
 
 INLINE states states_of(const layout *l, float *kept, int64_t row) {
     float *at = kept + row * kept_size(l->length, l->heads, l->width, l->inner);
-    /* What is read beyond the mixed values is written before: other numbers may be denormal, which is slow. */
+    /* What is read beyond the mixed values is written before: what lies elsewhere may be denormal
+     * numbers, which are slow. */
     states s = {.mixed = at, .packed = at + l->length * l->width};
     s.middle = s.packed + 3 * l->length * l->width, s.fed = s.middle + l->length * l->width;
     s.norms = s.fed + l->length * l->inner, s.stats = s.norms + 2 * l->length * l->heads;
@@ -43,6 +44,13 @@ INLINE states states_of(const layout *l, float *kept, int64_t row) {
 }
 
 INLINE int64_t padded(int64_t count) { return (count + LANES - 1) / LANES * LANES; }
+
+/* Room for `width` numbers of every position, from `*free_at` on, which moves on. */
+static float *room_for(const layout *l, int64_t width, float **free_at) {
+    float *at = *free_at;
+    *free_at += l->length * width + BEYOND(width);
+    return at;
+}
 
 /* A matrix whose columns go on to the next vector. */
 typedef struct { const float *numbers; int64_t place; } matrix;
@@ -109,8 +117,8 @@ int block_forward(const int64_t *sizes, float eps, float scale, const uint16_t *
                             + width * (padded(3 * width) + padded(width) + padded(inner))
                             + inner * padded(width));
     if (!memory) return 1;
-    float *normed = memory, *added = normed + length * width + BEYOND(width);
-    float *raised = added + length * width + BEYOND(width), *free_at = raised + length * inner + BEYOND(inner);
+    float *free_at = memory, *normed = room_for(&l, width, &free_at);
+    float *added = room_for(&l, width, &free_at), *raised = room_for(&l, inner, &free_at);
     matrix qkv = copied(w->qkv, 3 * width, width, 1, &free_at);
     matrix output = copied(w->output, width, width, 1, &free_at);
     matrix feed_in = copied(w->feed_in, inner, width, 1, &free_at);
@@ -121,8 +129,8 @@ int block_forward(const int64_t *sizes, float eps, float scale, const uint16_t *
         pattern who = pattern_of(&l, row);
         normalise(length, width, eps, x, w->norm_attention, w->norm_attention_bias, normed, width, s.stats);
         product(length, width, 3 * width, normed, qkv, s.packed);
-        failed = attend_forward(1, length, l.heads, width / l.heads, s.packed, w->qkv_bias, &who, s.mixed,
-                                s.norms);
+        failed = attend_forward(1, length, l.heads, width / l.heads, s.packed, w->qkv_bias, &who,
+                                s.mixed, s.norms);
         product(length, width, width, s.mixed, output, added);
         add_forward(length, width, x, added, w->output_bias, &l.how, levels_of(&l, 0, row), s.middle);
         normalise(length, width, eps, s.middle, w->norm_feed, w->norm_feed_bias, normed, width,
@@ -150,11 +158,11 @@ int block_backward(const int64_t *sizes, float eps, float scale, const uint16_t 
     float *memory = scratch_of(length * (8 * width + 3 * inner) + 9 * BEYOND(3 * width + inner)
                             + (4 * width + inner) * place + width * padded(inner) + gradients);
     if (!memory) return 1;
-    float *normed = memory, *added = normed + length * width + BEYOND(width);
-    float *raised = added + length * width + BEYOND(width), *d_fed = raised + length * inner + BEYOND(inner);
-    float *d_raised = d_fed + length * inner + BEYOND(inner), *d_packed = d_raised + length * inner + BEYOND(inner);
-    float *d_mixed = d_packed + length * 3 * width + BEYOND(3 * width), *d_normed = d_mixed + length * width + BEYOND(width);
-    float *d_middle = d_normed + length * width + BEYOND(width), *free_at = d_middle + length * width + BEYOND(width);
+    float *free_at = memory, *normed = room_for(&l, width, &free_at);
+    float *added = room_for(&l, width, &free_at), *raised = room_for(&l, inner, &free_at);
+    float *d_fed = room_for(&l, inner, &free_at), *d_raised = room_for(&l, inner, &free_at);
+    float *d_packed = room_for(&l, 3 * width, &free_at), *d_mixed = room_for(&l, width, &free_at);
+    float *d_normed = room_for(&l, width, &free_at), *d_middle = room_for(&l, width, &free_at);
     matrix qkv = copied(w->qkv, 3 * width, width, 0, &free_at);
     matrix output = copied(w->output, width, width, 0, &free_at);
     matrix feed_in = copied(w->feed_in, inner, width, 0, &free_at);
