@@ -19,6 +19,8 @@ from influpath.planning.schedule import FloatSchedule, IntSchedule, PositiveIntS
 FEWEST_PAIRS = 30
 # With a smaller share of the time than this, sweeps have fewer values.
 SMALL_SHARE = 0.25
+# With a smaller share than this pairs shrink faster than all else, since not everything shrinks.
+EVEN_SHARE = 0.4
 CORE = "core"
 
 # Values by dial.
@@ -136,9 +138,9 @@ class ReproductionConfig(RunConfig):
     ) -> Self:
         """Return the configuration that takes about ``budget`` minutes.
 
-        Epochs, trials and pairs shrink by the same factor, which depends on the budget alone and
-        never on the clock, so that an interrupted reproduction can go on.  If it is small, dials
-        are swept over fewer values too.
+        Epochs, trials and pairs shrink by a factor that depends on the budget alone and never on
+        the clock, so that an interrupted reproduction can go on.  If it is small, pairs shrink more
+        and dials are swept over fewer values.
 
         Args:
             budget: Minutes; None is as many as it takes.
@@ -160,7 +162,7 @@ class ReproductionConfig(RunConfig):
             values["figure_7"] = thinned(values["figure_7"], share, 3)
             values["lengths"] = some_of(values["lengths"], share, 3)
         values["search"]["trials"] = max(2, round(share * self.search.trials))
-        values["pair_share"] = share * self.pair_share
+        values["pair_share"] = share * min(share / EVEN_SHARE, 1.0) * self.pair_share
         return self.parse(values, f"{self.name} within {budget:g} minutes")
 
     def at_seed(self, number: int) -> Self:
