@@ -98,6 +98,41 @@ def test_what_the_kernel_does_not_know_is_left_to_pytorch() -> None:
     assert block.step(x, known.attend) is None
     with torch.autocast("cpu", torch.bfloat16):
         assert block.step(x, known) is None
+    block.norm_feed.eps = 0.1
+    assert block.step(x, known) is None, "it knows one eps"
+
+
+def test_heads_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="do not divide"):
+        TransformerBlock(10, 3, 0.0)
+
+
+def test_frozen_weights_views_and_a_second_backward_pass() -> None:
+    """All that autograd may ask for: views come in, some gradients are not wanted, some twice."""
+    with seeded(7):
+        block = TransformerBlock(12, 2, 0.0)
+        wide = torch.randn(3, 12, 9).requires_grad_()
+        last = torch.where(torch.arange(9) % 3 == 0, -torch.inf, torch.randn(3, 9))
+        first = torch.tensor([0, 3, 8])
+    block.feed_in.weight.requires_grad_(False)
+    attention = attention_of(Pattern(True, first, last), 9)
+    leaves = [wide, *(each for each in block.parameters() if each.requires_grad)]
+    found = []
+    for attend in (attention, attention.attend):
+        out = block(wide.transpose(1, 2), attend)
+        loss = torch.stack([row[at:].sum() for row, at in zip(out, first, strict=True)]).sum()
+        once = torch.autograd.grad(loss, leaves, retain_graph=True)
+        assert all(map(torch.equal, once, torch.autograd.grad(loss, leaves)))
+        found.append(once)
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=5e-5, rtol=2e-5)
+
+
+def test_no_windows_are_no_error() -> None:
+    block, x = TransformerBlock(12, 2, 0.1), torch.randn(0, 5, 12).requires_grad_()
+    out = block(x, attention_of(Pattern(causal=True), 5))
+    assert out.shape == x.shape
+    assert torch.autograd.grad(out.sum(), block.feed_in.weight)[0].abs().sum() == 0
 
 
 def test_the_same_bits_every_time() -> None:

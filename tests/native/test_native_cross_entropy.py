@@ -55,3 +55,9 @@ def test_views_are_read_as_they_lie() -> None:
         assert one is not None
         assert other is not None
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("target", [-1, 3])
+def test_a_target_that_is_no_item_is_refused(target: int) -> None:
+    with pytest.raises(IndexError, match="not one of the 3 items"):
+        cross_entropy(torch.ones(2, 4), torch.ones(3, 4), torch.tensor([0, target]), None)

@@ -1,5 +1,6 @@
 """The compiled kernels compute what PyTorch does; without a compiler nothing breaks."""
 
+import platform
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from influpath.irn.model import IRN
-from influpath.native import library, operators
+from influpath.native import agreement, library, operators, reading
 from influpath.native.operators import Pattern, attend
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.bert4rec import BERT4Rec
@@ -104,6 +105,12 @@ def test_attention(
         assert float((one - other).abs().max()) <= share * max(1.0, float(other.abs().max()))
 
 
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no GCC here")
+def test_where_there_is_a_compiler_there_are_kernels() -> None:
+    """Else the tests of kernels would all be skipped, and nobody would know."""
+    assert operators.usable() is not None
+
+
 def test_only_causal_patterns_have_an_objective() -> None:
     with pytest.raises(ValueError, match="causal"):
         Pattern(causal=False, last_BL=torch.zeros(1, 2))
@@ -117,6 +124,30 @@ def test_the_same_bits_every_time() -> None:
         out = attend(packed, torch.zeros(90), 6, Pattern(causal=True))
         runs.append([out, *torch.autograd.grad(out.square().sum(), packed)])
     assert all(map(torch.equal, *runs))
+
+
+@compiled
+@pytest.mark.parametrize("size", [5, 16])
+def test_a_weight_that_is_no_number_stays_none(size: int) -> None:
+    packed = torch.randn(1, 9, 3 * size, generator=torch.Generator().manual_seed(2))
+    packed.requires_grad_()
+    last = torch.zeros(1, 9)
+    last[0, 4] = torch.nan
+    last.requires_grad_()
+    out = attend(packed, torch.zeros(3 * size), 1, Pattern(causal=True, last_BL=last))
+    assert out[0].isnan().any(1).tolist() == [place == 4 for place in range(9)]
+    gradients = torch.autograd.grad(out.sum(), [packed, last])
+    assert all(each.isnan().any() for each in gradients)
+
+
+@compiled
+def test_pads_may_be_a_view_of_small_integers() -> None:
+    packed = torch.randn(3, 9, 3 * 8, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    table = torch.tensor([[1, 5], [4, 6], [2, 7]], dtype=torch.int32)
+    views = attend(packed, torch.zeros(24), 1, Pattern(True, table[:, 0]))
+    assert torch.equal(
+        views, attend(packed, torch.zeros(24), 1, Pattern(True, torch.tensor([1, 4, 2])))
+    )
 
 
 @compiled
@@ -168,11 +199,36 @@ def test_what_does_not_compile_is_no_error(afresh: pytest.MonkeyPatch, tmp_path:
     assert operators.usable() is None
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="its names are for another processor")
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_processors_and_compilers_of_other_kinds(
+    compiler: str, afresh: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the kernels compute is compared where they are loaded: with half as many lanes too."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler} here")
+    plain = {"-march=native": "-march=x86-64-v3", "-O3": "-O1"}
+    afresh.setattr(library, "FLAGS", tuple(plain.get(flag, flag) for flag in library.FLAGS))
+    afresh.setattr(library, "COMPILERS", (compiler,))
+    afresh.setattr(library, "folder", lambda: tmp_path)
+    assert operators.usable() is not None
+    assert reading.lanes() == 8
+
+
 @compiled
-def test_kernels_that_are_wrong_are_not_used(afresh: pytest.MonkeyPatch) -> None:
-    wrong = torch.zeros(2, 19, 10), torch.zeros(2, 2, 19, 2)
-    afresh.setattr(operators, "_attend", lambda *inputs: wrong)
+@pytest.mark.parametrize("wrong", ["block", "cross_entropy"])
+def test_kernels_that_are_wrong_are_not_used(
+    wrong: str, afresh: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    right = getattr(agreement, wrong)
+
+    def nearly(*inputs: Any) -> Any:
+        found = right(*inputs)
+        return found * 1.001 if wrong == "block" else (found[0] * 1.001, *found[1:])
+
+    afresh.setattr(agreement, wrong, nearly)
     assert operators.usable() is None
+    assert "are not used" in caplog.text
 
 
 def test_only_float32_uses_them() -> None:

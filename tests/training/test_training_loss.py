@@ -39,13 +39,22 @@ def gradients(loss: Tensor, *leaves: Tensor | None) -> list[Tensor]:
     biased=st.booleans(),
     # The smallest chunk is 16 positions.
     chunk_positions=st.sampled_from([0, 16, 23, 10_000]),
+    kernel=st.booleans(),
     seed=st.integers(0, 2**20),
 )
 def test_equals_cross_entropy(
-    positions: int, width: int, catalogue: int, biased: bool, chunk_positions: int, seed: int
+    positions: int,
+    width: int,
+    catalogue: int,
+    biased: bool,
+    chunk_positions: int,
+    kernel: bool,
+    seed: int,
 ) -> None:
     hidden, weight, target, bias = problem(positions, width, catalogue, biased, seed)
     with pytest.MonkeyPatch.context() as patch:
+        if not kernel:
+            patch.setattr(fused_loss, "takes", lambda x: False)
         patch.setattr(fused_loss, "CHUNK_BYTES", chunk_positions * 4 * catalogue)
         fused = fused_cross_entropy(hidden, weight, target, bias)
         found = gradients(fused, hidden, weight, bias)
@@ -170,7 +179,9 @@ def test_bounded_logits_need_no_shift(positions: int, catalogue: int, biased: bo
     assert found[0].item() == pytest.approx(expected[0].item(), rel=2e-6)
     for one, other in zip(found[1:], expected[1:], strict=True):
         assert float((one - other).norm()) <= 2e-5 * float(other.norm())
-    with torch.no_grad():
+    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+        # What is not wanted is not computed.
+        patch.setattr(fused_loss, "cross_entropy", None)
         alone = fused_cross_entropy(hidden, weight, target, bias)
     assert alone.item() == pytest.approx(found[0].item(), rel=2e-6)
 

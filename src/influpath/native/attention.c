@@ -12,11 +12,11 @@ typedef struct {
     /* Keys that some see, and of these those that all see. */
     int64_t from, to, all_from, all_to;
     int count, padded, any_last;
-} block;
+} group;
 
 /* Numbers of a head's queries, from query `at` on, with a bias, if any, and times `scale`; lanes beyond
  * the end hold 0. */
-INLINE void gather(block *q, const float *head, const float *bias, int width, int64_t place,
+INLINE void gather(group *q, const float *head, const float *bias, int width, int64_t place,
                    int64_t at, float scale) {
     memset(q->columns, 0, width * LANES * 4);
     memset(q->rows, 0, q->padded * LANES * 4);
@@ -26,10 +26,10 @@ INLINE void gather(block *q, const float *head, const float *bias, int width, in
                 = (head[(at + i) * place + e] + (bias ? bias[e] : 0.0f)) * scale;
 }
 
-INLINE void make_block(block *q, const pattern *who, const float *head, const float *bias, int width,
+INLINE void make_block(group *q, const pattern *who, const float *head, const float *bias, int width,
                        int64_t place, int64_t row, int64_t at, int64_t length) {
     q->count = length - at < LANES ? (int)(length - at) : LANES;
-    q->padded = (width + LANES - 1) / LANES * LANES;
+    q->padded = (int)whole_vectors(width);
     q->start = q->stop = q->has_last = (ints){0}, q->extra = all(-1e30f), q->any_last = 0;
     q->from = length, q->to = 0, q->all_from = 0, q->all_to = length;
     gather(q, head, bias, width, place, at, 1.0f / __builtin_sqrtf((float)width));
@@ -49,7 +49,7 @@ INLINE void make_block(block *q, const pattern *who, const float *head, const fl
 }
 
 /* Minus infinity where a key is not seen. */
-INLINE vec if_seen(const block *q, int64_t key, vec logits) {
+INLINE vec if_seen(const group *q, int64_t key, vec logits) {
     if (key >= q->all_from && key < q->all_to) return logits;
     return choose(((int32_t)key >= q->start) & ((int32_t)key < q->stop), logits, all(-1e30f));
 }
@@ -71,7 +71,7 @@ INLINE void meet(const float *columns, const float *keys, int width, int64_t pla
     for (; c < q.to; c++) { step(1) }
 
 /* Write to `out` the sums of some features of keys, each times its weight. */
-INLINE void mix_some(const block *q, const float *weights, const float *keys, int64_t place,
+INLINE void mix_some(const group *q, const float *weights, const float *keys, int64_t place,
                      const float *last_key, vec last, int some, vec *out) {
     vec sums[LANES / 2], more[LANES / 2];
     for (int e = 0; e < some; e++) {
@@ -92,7 +92,7 @@ INLINE void mix_some(const block *q, const float *weights, const float *keys, in
 }
 
 /* Write to `out` [width, LANES] the sums of the features of keys, each times its weight. */
-INLINE void mix(const block *q, const float *weights, const float *keys, int width, int64_t place,
+INLINE void mix(const group *q, const float *weights, const float *keys, int width, int64_t place,
                 int64_t length, vec last, vec *out) {
     int e = 0;
 #define MIX(some)                                                                                 \
@@ -104,7 +104,7 @@ INLINE void mix(const block *q, const float *weights, const float *keys, int wid
 }
 
 /* Write features [width, LANES] of queries row by row. */
-INLINE void scatter(const block *q, const vec *columns, int width, float *to, int64_t place) {
+INLINE void scatter(const group *q, const vec *columns, int width, float *to, int64_t place) {
     for (int e = 0; e < width; e++)
         for (int i = 0; i < q->count; i++) to[i * place + e] = columns[e][i];
 }
@@ -122,7 +122,7 @@ INLINE int forward(int width, int64_t batch, int64_t length, int64_t heads, cons
             const float *keys = head + all_heads, *values = keys + all_heads;
             const float *bias_q = bias + h * width, *bias_v = bias_q + 2 * all_heads;
             for (int64_t at = 0; at < length; at += LANES) {
-                block q;
+                group q;
                 make_block(&q, who, head, bias_q, width, place, b, at, length);
                 vec peak = all(-1e30f), total = {0}, last = {0}, mixed[WIDEST];
                 int64_t c = q.from;
@@ -175,7 +175,7 @@ INLINE void add_rows(const float *rows, int padded, const float *weights, int co
 INLINE int backward(int width, int64_t batch, int64_t length, int64_t heads, const float *packed,
                     const float *bias, const pattern *who, const float *out, const float *norms,
                     const float *upstream, float *gradient, float *d_last) {
-    const int padded = (width + LANES - 1) / LANES * LANES;
+    const int padded = (int)whole_vectors(width);
     int64_t all_heads = heads * width, place = 3 * all_heads;
     float scale = 1.0f / __builtin_sqrtf((float)width);
     float *weights = scratch_of(2 * (length * LANES + length * padded));
@@ -191,7 +191,7 @@ INLINE int backward(int width, int64_t batch, int64_t length, int64_t heads, con
             float *to = gradient + b * length * place + h * width;
             memset(d_keys, 0, 2 * length * padded * 4);
             for (int64_t at = 0; at < length; at += LANES) {
-                block q, up;
+                group q, up;
                 make_block(&q, who, head, bias_q, width, place, b, at, length);
                 int64_t from = ((b * length + at) * heads + h) * width;
                 up.count = q.count, up.padded = q.padded;

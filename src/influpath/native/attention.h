@@ -24,7 +24,8 @@ INLINE void keys_seen(const pattern *who, int64_t row, int64_t query, int64_t le
 /* What is added to a query's logit of the last key; 0 and not seen if none of `last` does. */
 INLINE int last_seen(const pattern *who, int64_t row, int64_t query, int64_t length, float *extra) {
     *extra = who->last && query < length - 1 ? who->last[row * length + query] : -1e31f;
-    return *extra > -1e30f;
+    /* What is no number is seen, so that it comes out. */
+    return !(*extra <= -1e30f);
 }
 
 /* Of `batch` windows: see attention_forward and attention_backward. */

@@ -35,15 +35,13 @@ int64_t block_kept(int64_t batch, int64_t length, int64_t heads, int64_t width, 
 
 INLINE states states_of(const layout *l, float *kept, int64_t row) {
     float *at = kept + row * kept_size(l->length, l->heads, l->width, l->inner);
-    /* What is read beyond the mixed values is written before: what lies elsewhere may be denormal
-     * numbers, which are slow. */
+    /* What is read beyond the mixed values is mostly written before: what lies elsewhere may be
+     * denormal numbers, which are slow. */
     states s = {.mixed = at, .packed = at + l->length * l->width};
     s.middle = s.packed + 3 * l->length * l->width, s.fed = s.middle + l->length * l->width;
     s.norms = s.fed + l->length * l->inner, s.stats = s.norms + 2 * l->length * l->heads;
     return s;
 }
-
-INLINE int64_t padded(int64_t count) { return (count + LANES - 1) / LANES * LANES; }
 
 /* Room for `width` numbers of every position, from `*free_at` on, which moves on. */
 static float *room_for(const layout *l, int64_t width, float **free_at) {
@@ -58,7 +56,7 @@ typedef struct { const float *numbers; int64_t place; } matrix;
 /* Copy weights [outs, ins], as they are or with rows and columns swapped, to `*to`, which moves on. */
 static matrix copied(const float *weights, int64_t outs, int64_t ins, int turned, float **to) {
     int64_t rows = turned ? ins : outs, columns = turned ? outs : ins;
-    matrix m = {*to, padded(columns)};
+    matrix m = {*to, whole_vectors(columns)};
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < columns; c++)
             (*to)[r * m.place + c] = turned ? weights[c * ins + r] : weights[r * ins + c];
@@ -84,7 +82,7 @@ static void product(int64_t rows, int64_t depth, int64_t columns, const float *a
 /* into [outs, padded ins] += the transpose of a [rows, outs], times b [rows, ins] */
 static void add_product(int64_t rows, int64_t outs, int64_t ins, const float *a, const float *b,
                         float *into) {
-    int64_t x = 0, place = padded(ins);
+    int64_t x = 0, place = whole_vectors(ins);
     for (; ins - x > LANES; x += 2 * LANES)
         meet_all_columns(2, outs, rows, a, outs, b + x, ins, into + x, place);
     if (x < ins) meet_all_columns(1, outs, rows, a, outs, b + x, ins, into + x, place);
@@ -114,8 +112,8 @@ int block_forward(const int64_t *sizes, float eps, float scale, const uint16_t *
     layout l = layout_of(sizes, eps, scale, attention_levels, feed_levels, first, last);
     int64_t length = l.length, width = l.width, inner = l.inner;
     float *memory = scratch_of(length * (2 * width + inner) + 3 * BEYOND(inner + width)
-                            + width * (padded(3 * width) + padded(width) + padded(inner))
-                            + inner * padded(width));
+                            + width * (whole_vectors(3 * width) + whole_vectors(width) + whole_vectors(inner))
+                            + inner * whole_vectors(width));
     if (!memory) return 1;
     float *free_at = memory, *normed = room_for(&l, width, &free_at);
     float *added = room_for(&l, width, &free_at), *raised = room_for(&l, inner, &free_at);
@@ -144,19 +142,18 @@ int block_forward(const int64_t *sizes, float eps, float scale, const uint16_t *
     return failed;
 }
 
-/* Gradients of `block_forward`: of x, of the weights and of the last key's weights, if wanted.
- *
- * d: zeros.
+/* Gradients of `block_forward`: of x, of the weights and of the last key's weights, if wanted.  Those of
+ * normalisations and biases are added to what is there.
  */
 int block_backward(const int64_t *sizes, float eps, float scale, const uint16_t *attention_levels,
                    const uint16_t *feed_levels, const int64_t *first, const float *last, const float *x,
                    const parameters *w, float *kept, const float *upstream, float *d_x,
                    const parameters *d, float *d_last) {
     layout l = layout_of(sizes, eps, scale, attention_levels, feed_levels, first, last);
-    int64_t length = l.length, width = l.width, inner = l.inner, place = padded(width);
-    int64_t gradients = (4 * width + inner + 3 * ROWS) * place + (width + ROWS) * padded(inner);
+    int64_t length = l.length, width = l.width, inner = l.inner, place = whole_vectors(width);
+    int64_t gradients = (4 * width + inner + 3 * ROWS) * place + (width + ROWS) * whole_vectors(inner);
     float *memory = scratch_of(length * (8 * width + 3 * inner) + 9 * BEYOND(3 * width + inner)
-                            + (4 * width + inner) * place + width * padded(inner) + gradients);
+                            + (4 * width + inner) * place + width * whole_vectors(inner) + gradients);
     if (!memory) return 1;
     float *free_at = memory, *normed = room_for(&l, width, &free_at);
     float *added = room_for(&l, width, &free_at), *raised = room_for(&l, inner, &free_at);
@@ -202,7 +199,7 @@ int block_backward(const int64_t *sizes, float eps, float scale, const uint16_t 
     for (int64_t r = 0; r < width; r++) memcpy(d->output + r * width, d_output + r * place, width * 4);
     for (int64_t r = 0; r < inner; r++) memcpy(d->feed_in + r * width, d_feed_in + r * place, width * 4);
     for (int64_t r = 0; r < width; r++)
-        memcpy(d->feed_out + r * inner, d_feed_out + r * padded(inner), inner * 4);
+        memcpy(d->feed_out + r * inner, d_feed_out + r * whole_vectors(inner), inner * 4);
     free(memory);
     return failed;
 }

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from influpath.native.operators import Pattern, address, usable_kernels
 
@@ -76,6 +77,7 @@ class _Block(torch.autograd.Function):
         return out_BLD
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         x_BLD, last_BL, kept, *weights = ctx.saved_tensors
         upstream_BLD, d_x_BLD = grad_outputs[0].contiguous(), torch.empty_like(x_BLD)

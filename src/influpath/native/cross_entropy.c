@@ -33,7 +33,7 @@ INLINE void make_odds(int64_t width, const float *rows, const float *columns, co
 }
 
 /* Add to `mixed` [ROWS, padded] the weights [TILE, padded] of a tile's items, each times its odds. */
-INLINE void mix_some(int vectors, int64_t padded, const float *odds, const float *weights, float *mixed) {
+INLINE void mix_vectors(int vectors, int64_t padded, const float *odds, const float *weights, float *mixed) {
     vec sums[ROWS][2];
     EACH(r, ROWS) EACH(v, vectors) sums[r][v] = load(mixed + r * padded + v * LANES);
     meet_rows(vectors, TILE, odds, TILE, weights, padded, sums);
@@ -41,11 +41,11 @@ INLINE void mix_some(int vectors, int64_t padded, const float *odds, const float
 }
 INLINE void mix_items(int64_t padded, const float *odds, const float *weights, float *mixed) {
     int64_t x = 0;
-    for (; x + TILE <= padded; x += TILE) mix_some(2, padded, odds, weights + x, mixed + x);
-    if (x < padded) mix_some(1, padded, odds, weights + x, mixed + x);
+    for (; x + TILE <= padded; x += TILE) mix_vectors(2, padded, odds, weights + x, mixed + x);
+    if (x < padded) mix_vectors(1, padded, odds, weights + x, mixed + x);
 }
 
-/* Logits are hidden w + bias, and must be from -60 to 60.
+/* Logits are hidden w + bias, and must be from -60 to 60.  2 if a target is none of the items.
  *
  * totals: sums of the odds of each row.  own: the logit of its target.  The gradients are those of the sum
  * of log(total) - own over all rows; bias and its gradient may be none.
@@ -53,7 +53,9 @@ INLINE void mix_items(int64_t padded, const float *odds, const float *weights, f
 int cross_entropy(int64_t count, int64_t width, int64_t items, const float *hidden,
                   const float *weight, const float *bias, const int64_t *target, float *totals,
                   float *own, float *d_hidden, float *d_weight, float *d_bias) {
-    int64_t tiles = (items + TILE - 1) / TILE, padded = (width + LANES - 1) / LANES * LANES;
+    for (int64_t r = 0; r < count; r++)
+        if (target[r] < 0 || target[r] >= items) return 2;
+    int64_t tiles = (items + TILE - 1) / TILE, padded = whole_vectors(width);
     /* Features and a one, for the gradient of the bias; the steps of ROWS go a little further. */
     int64_t place = width + 1, room = place + ROWS;
     int64_t columns_size = tiles * width * TILE, weights_size = tiles * TILE * padded;

@@ -8,6 +8,9 @@ from torch import Tensor
 
 from influpath.native.operators import address, usable_kernels
 
+# What the kernel says of a target that is no item.
+NO_ITEM = 2
+
 
 def cross_entropy(
     hidden_ND: Tensor, weight_VD: Tensor, target_N: Tensor, bias_V: Tensor | None
@@ -22,9 +25,12 @@ def cross_entropy(
         weight_VD: Output projection.
         target_N: Indices into the V rows, int64.
         bias_V: Output bias, or None.  No logit may be above 60 or below -60.
+
+    Raises:
+        IndexError: A target is none of the V rows.
     """
     hidden_ND, weight_VD = hidden_ND.contiguous(), weight_VD.contiguous()
-    target_N, bias_V = target_N.contiguous(), None if bias_V is None else bias_V.contiguous()
+    target_N, bias_V = target_N.long().contiguous(), None if bias_V is None else bias_V.contiguous()
     total_N, own_N = hidden_ND.new_empty(2, len(hidden_ND))
     d_hidden_ND, d_weight_VD = torch.empty_like(hidden_ND), torch.empty_like(weight_VD)
     d_bias_V = None if bias_V is None else torch.empty_like(bias_V)
@@ -34,6 +40,8 @@ def cross_entropy(
     failed = usable_kernels().cross_entropy(
         *sizes, *given, *found, address(d_weight_VD), address(d_bias_V)
     )
+    if failed == NO_ITEM:
+        raise IndexError(f"a target is not one of the {len(weight_VD)} items")
     if failed:
         raise MemoryError("no memory for the cross-entropy")
     return (total_N.log() - own_N).sum(), d_hidden_ND, d_weight_VD, d_bias_V

@@ -92,7 +92,7 @@ void gelu_backward(int64_t count, int64_t width, const float *x, const float *bi
 typedef uint16_t shorts __attribute__((vector_size(2 * LANES)));
 
 /* By how much features count that dropout may leave out. */
-INLINE vec kept(const dropout *how, const uint16_t *levels, int64_t left) {
+INLINE vec counted(const dropout *how, const uint16_t *levels, int64_t left) {
     shorts some = {0};
     if (left >= LANES) memcpy(&some, levels, sizeof some);
     else memcpy(&some, levels, 2 * left);
@@ -106,7 +106,7 @@ void add_forward(int64_t count, int64_t width, const float *x, const float *feat
     for (int64_t row = 0; row < count; row++) {
         ROW(e, left) {
             vec found = load_some(features + e, left) + load_some(bias + e, left);
-            if (levels) found *= kept(how, levels + e, left);
+            if (levels) found *= counted(how, levels + e, left);
             store_some(out + e, load_some(x + e, left) + found, left);
         }
         x += width, features += width, out += width;
@@ -120,7 +120,7 @@ void add_backward(int64_t count, int64_t width, const dropout *how, const uint16
     for (int64_t row = 0; row < count; row++) {
         ROW(e, left) {
             vec found = load_some(upstream + e, left);
-            if (levels) found *= kept(how, levels + e, left);
+            if (levels) found *= counted(how, levels + e, left);
             store_some(d_features + e, found, left);
             store_some(d_bias + e, load_some(d_bias + e, left) + found, left);
         }

@@ -1,4 +1,4 @@
-/* What a layer does to rows of `width` features; see layers.c and attention.c. */
+/* What a layer does to rows of `width` features; see layers.c. */
 
 #pragma once
 

@@ -72,15 +72,23 @@ def kernels() -> ctypes.CDLL | None:
 def _kernels() -> ctypes.CDLL | None:
     if os.environ.get(SWITCH) == "0":
         return None
-    compiler = next(filter(None, map(shutil.which, [*COMPILERS])), None)
-    if compiler is None:
-        logger.debug("no C compiler: training and planning go without compiled kernels")
-        return None
-    try:
-        library = ctypes.CDLL(str(compiled(compiler, folder())))
-    except (OSError, subprocess.SubprocessError) as cause:
-        logger.debug("the kernels could not be compiled: %s", cause)
-        return None
+    for compiler in filter(None, map(shutil.which, COMPILERS)):
+        try:
+            return loaded(compiled(compiler, folder()))
+        except (OSError, AttributeError, subprocess.SubprocessError) as cause:
+            logger.info("the kernels could not be compiled by %s: %s", compiler, cause)
+    logger.debug("no C compiler that fits: training and planning go without compiled kernels")
+    return None
+
+
+def loaded(file: Path) -> ctypes.CDLL:
+    """Return a library of kernels, its functions declared.
+
+    Raises:
+        OSError: It cannot be loaded.
+        AttributeError: It lacks a kernel.
+    """
+    library = ctypes.CDLL(str(file))
     for name, arguments in SIGNATURES.items():
         getattr(library, name).argtypes = arguments
     library.block_kept.restype = Number

@@ -19,7 +19,6 @@
 #define HIGH2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
 #define LOW1 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
 #define HIGH1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
-#define TAKE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 
 /* Swap rows and columns of 16 vectors. */
 INLINE void turn_block(vec *m) {
@@ -187,7 +186,7 @@ INLINE int backward(int width, int64_t batch, int64_t length, int64_t heads, con
                     const float *bias, const pattern *who, const float *out, const float *norms,
                     const float *upstream, float *gradient, float *d_last) {
     int64_t features = heads * width, place = 3 * features;
-    int64_t padded = (length + LANES - 1) / LANES * LANES;
+    int64_t padded = whole_vectors(length);
     float scale = 1.0f / __builtin_sqrtf((float)width);
     /* Turned: queries, keys, values; upstream; results; gradients.  Then a head's own. */
     float *memory = room_of(padded * (8 * features + 12) + width * LANES * LANES);

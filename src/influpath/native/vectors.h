@@ -27,6 +27,13 @@ typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t ints __attribute__((vector_size(4 * LANES)));
 #define INLINE static inline __attribute__((always_inline))
 
+/* A vector of lanes of a and b, by their numbers. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define TAKE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define TAKE(a, b, ...) __builtin_shuffle(a, b, (ints){__VA_ARGS__})
+#endif
+
 INLINE vec load(const float *at) { vec v; memcpy(&v, at, sizeof v); return v; }
 INLINE void store(float *at, vec v) { memcpy(at, &v, sizeof v); }
 /* At most LANES numbers, the others 0. */
@@ -55,15 +62,15 @@ INLINE vec choose(ints where, vec yes, vec no) {
 /* The other half of the lanes, the other quarter, ... */
 #if LANES == 16
 #define FOLD(v, with)                                                                             \
-    v = with(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)); \
-    v = with(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)); \
-    v = with(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)); \
-    v = with(v, __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14))
+    v = with(v, TAKE(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)); \
+    v = with(v, TAKE(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)); \
+    v = with(v, TAKE(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)); \
+    v = with(v, TAKE(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14))
 #else
 #define FOLD(v, with)                                                                             \
-    v = with(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3));                           \
-    v = with(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5));                           \
-    v = with(v, __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6))
+    v = with(v, TAKE(v, v, 4, 5, 6, 7, 0, 1, 2, 3));                           \
+    v = with(v, TAKE(v, v, 2, 3, 0, 1, 6, 7, 4, 5));                           \
+    v = with(v, TAKE(v, v, 1, 0, 3, 2, 5, 4, 7, 6))
 #endif
 INLINE vec plus(vec a, vec b) { return a + b; }
 /* Of numbers; b where one is none. */
@@ -132,6 +139,9 @@ INLINE vec vexp2(vec x) {
 
 /* So much memory is worth large pages, without which caches hold less of it. */
 #define LARGE_PAGE (1 << 21)
+
+/* The next multiple of LANES. */
+INLINE int64_t whole_vectors(int64_t count) { return (count + LANES - 1) / LANES * LANES; }
 
 /* Memory for `count` numbers, whatever they are. */
 static inline float *room_of(int64_t count) {

@@ -57,7 +57,7 @@ class PatternAttention:
             return None
         packed_BLX = x_BLD @ linear.weight.T
         # In bfloat16 too the kernel computes in float32, where it takes less than the conversions.
-        mixed_BLD = native.attend(packed_BLX.float(), linear.bias, heads, pattern)
+        mixed_BLD = native.attend(packed_BLX.float(), linear.bias.float(), heads, pattern)
         return mixed_BLD.to(packed_BLX.dtype)
 
 
@@ -76,6 +76,8 @@ class TransformerBlock(nn.Module):
 
     def __init__(self, width: int, heads: int, dropout: float, inner: int = 4) -> None:
         super().__init__()
+        if width % heads:
+            raise ValueError(f"{heads} heads do not divide {width} features")
         self.heads = heads
         self.norm_attention = nn.LayerNorm(width)
         self.norm_feed = nn.LayerNorm(width)
@@ -131,13 +133,15 @@ class TransformerBlock(nn.Module):
         """
         if not isinstance(attention, PatternAttention) or torch.is_autocast_enabled("cpu"):
             return None
-        fits = native.fits(x_BLD, self.heads) and x_BLD.dtype is torch.float32
+        norms = self.norm_attention, self.norm_feed
+        single = all(x.dtype is torch.float32 for x in (x_BLD, self.feed_in.weight))
+        fits = native.fits(x_BLD, self.heads) and single and norms[0].eps == norms[1].eps
         if not fits or (pattern := attention.pattern()) is None:
             return None
         drawn = [self.dropout.levels(x_BLD.numel()) for _ in range(2)]
         levels = None if drawn[0] is None or drawn[1] is None else (drawn[0], drawn[1])
-        eps, dropped = self.norm_attention.eps, self.dropout.dropped
-        return Step(self.heads, eps, pattern, levels, dropped, self.dropout.scale)
+        dropped, scale = self.dropout.dropped, self.dropout.scale
+        return Step(self.heads, norms[0].eps, pattern, levels, dropped, scale)
 
     def weights(self) -> list[Tensor]:
         """Return weights and biases in the order of what they do."""

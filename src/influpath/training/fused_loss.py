@@ -3,10 +3,11 @@
 Logits are made, reduced and differentiated chunk by chunk, in a chunk that stays in the processor's
 cache, so memory does not grow with batch x catalogue.  Shared by every neural model.
 
-In float32, where no exponential can overflow, only what must be done is done to a chunk: one
-product, exponentials in place, and one product for each gradient.  The bias multiplies the odds, so
-it goes to the narrow sides, where it becomes one more column: exp(h w + b) = exp(h w) exp(b).  The
-same column gives the sums over the catalogue and the bias' gradient.
+In float32, where no exponential can overflow, the compiled kernel does it in training, if there is
+one.  Without it only what must be done is done to a chunk: one product, exponentials in place, and
+one product for each gradient.  The bias multiplies the odds, so it goes to the narrow sides, where
+it becomes one more column: exp(h w + b) = exp(h w) exp(b).  The same column gives the sums over the
+catalogue and the bias' gradient.
 
 Under autocast (``training.precision = "bfloat16"``) the three matrix products and the exponentials
 are bfloat16; sums over the catalogue, the targets' own logits and the gradients are float32.
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from influpath.native.cross_entropy import cross_entropy
 from influpath.native.operators import takes
@@ -62,7 +64,9 @@ def fused_cross_entropy(
         Scalar mean loss (formula 9 of the paper, averaged over positions); 0 for no positions.
     """
     apply = cast(Callable[..., Tensor], _FusedCrossEntropy.apply)
-    return apply(hidden_ND.to(weight_VD.dtype), weight_VD, bias_V, target_N, own_N)
+    # Within the function gradients are never enabled.
+    wanted = torch.is_grad_enabled()
+    return apply(hidden_ND.to(weight_VD.dtype), weight_VD, bias_V, target_N, own_N, wanted)
 
 
 class _Inputs(NamedTuple):
@@ -104,12 +108,13 @@ class _FusedCrossEntropy(torch.autograd.Function):
         bias_V: Tensor | None,
         target_N: Tensor,
         own_N: Tensor | None,
+        wanted: bool,
     ) -> Tensor:
         own_N1 = None if own_N is None else own_N[:, None]
         inputs = _Inputs(hidden_ND, weight_VD, bias_V, target_N[:, None], own_N1)
         half = torch.is_autocast_enabled(hidden_ND.device.type)
         with torch.autocast(hidden_ND.device.type, enabled=False):
-            wanted = any(ctx.needs_input_grad)
+            wanted = wanted and any(ctx.needs_input_grad)
             if not half and len(hidden_ND) and float(_bound(inputs)) < SAFE_LOGIT:
                 loss, *gradients = _bounded(inputs, wanted)
             else:
@@ -124,12 +129,13 @@ class _FusedCrossEntropy(torch.autograd.Function):
         return mean
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         scale = grad_outputs[0] / ctx.count
         d_hidden_ND, d_weight_VD, d_bias_V, d_own_N = (
             None if gradient is None else gradient * scale for gradient in ctx.saved_tensors
         )
-        return d_hidden_ND, d_weight_VD, d_bias_V, None, d_own_N
+        return d_hidden_ND, d_weight_VD, d_bias_V, None, d_own_N, None
 
 
 def _bound(inputs: _Inputs) -> Tensor:
