@@ -216,6 +216,14 @@ def test_processors_and_compilers_of_other_kinds(
 
 
 @compiled
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])
+def test_kernels_may_be_asked_for_first_anywhere(mode: Any, afresh: pytest.MonkeyPatch) -> None:
+    """As in a process that plans with a model trained elsewhere."""
+    with mode():
+        assert operators.usable() is not None
+
+
+@compiled
 @pytest.mark.parametrize("wrong", ["block", "cross_entropy"])
 def test_kernels_that_are_wrong_are_not_used(
     wrong: str, afresh: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
