@@ -16,7 +16,6 @@ from influpath.benchmarks.config import BenchConfig
 from influpath.benchmarks.epochs import EnoughError, Epoch, watched_epochs
 from influpath.benchmarks.references import Reference, references
 from influpath.benchmarks.rounds import rounded
-from influpath.benchmarks.training import PRECISIONS
 from influpath.data.splits import Split
 from influpath.evaluation.next_item import next_item_ranks
 from influpath.recommenders.sasrec import SASRec
@@ -103,8 +102,6 @@ def own_curve(config: BenchConfig, split: Split) -> Curve:
     training = {
         **{"learning_rate": config.reach_rate, "schedule": "plateau", "epochs": MANY_EPOCHS},
         **{"patience": MANY_EPOCHS, "validate_every": MANY_EPOCHS},
-        # The fastest one: whether the result stands is what is measured here.
-        **list(PRECISIONS.values())[-1],
     }
     model = SASRec(**config.compared, seed=config.seed, training=training)
     curve = Curve(OWN, config)
