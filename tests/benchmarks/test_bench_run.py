@@ -148,8 +148,7 @@ def test_exponents_are_slopes() -> None:
 
 
 def test_a_curve_ends_at_the_goal_or_at_the_cap() -> None:
-    config = BenchConfig(reach_minutes=1.0)
-    own, slow, lost = Curve("SASRec", config), Curve("slow", config), Curve("lost", config)
+    own, slow, lost = (Curve(name, 0.25, 60.0) for name in ("SASRec", "slow", "lost"))
     assert [own.add(4.0, 0.1), own.add(6.0, 0.26)] == [False, True]
     assert [slow.add(30.0, 0.2), slow.add(20.0, 0.25)] == [False, True]
     assert [lost.add(30.0, 0.1), lost.add(35.0, 0.2)] == [False, True]

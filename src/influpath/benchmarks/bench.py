@@ -182,6 +182,6 @@ def code() -> str:
     """Return a hash of the package's source: figures of other code are other figures."""
     root = Path(influpath.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".c", ".h")):
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

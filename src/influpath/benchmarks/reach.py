@@ -3,7 +3,8 @@
 All train on the histories without each user's last item, at the same size and learning rate, each
 with its own loop and batches.  After every epoch (RecBole: after every half minute, its epochs are
 long) the held-out item is ranked among all items that the user has not seen; only training counts
-as time.  A system that is not there after some minutes is stopped; its ratio is a lower bound then.
+as time.  A library that is not there after several times as long is stopped; its ratio is a lower
+bound then.
 """
 
 import logging
@@ -35,17 +36,17 @@ class Curve:
 
     Args:
         name: Whose.
-        config: Goal and cap.
+        goal: HR@10 that ends it.
+        cap: Seconds of training that end it.
     """
 
-    def __init__(self, name: str, config: BenchConfig) -> None:
-        self.name, self.goal = name, config.reach_hr
-        self.cap = 60 * config.reach_minutes
+    def __init__(self, name: str, goal: float, cap: float) -> None:
+        self.name, self.goal, self.cap = name, goal, cap
         self.points: list[tuple[float, float]] = []
 
     def add(self, seconds: float, hit_rate: float) -> bool:
         """Add what so much more training came to; return whether that is the end."""
-        spent = seconds + (self.points[-1][0] if self.points else 0.0)
+        spent = seconds + self.seconds
         self.points.append((spent, hit_rate))
         logger.info("reach: %s, HR@10 %.3f after %s", self.name, hit_rate, clock(spent))
         return hit_rate >= self.goal or spent >= self.cap
@@ -55,7 +56,7 @@ class Curve:
         seconds, hit_rate = self.points[-1]
         ratio = None
         if own.reached and own is not self:
-            ratio = rounded(seconds / own.points[-1][0])
+            ratio = rounded(seconds / own.seconds)
         return {
             "name": self.name,
             "unit": "s",
@@ -67,6 +68,11 @@ class Curve:
             "note": "" if self.reached else f"stopped at HR@10 {hit_rate:.3f}: a lower bound",
             "curve": [(round(spent, 1), round(value, 4)) for spent, value in self.points],
         }
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far."""
+        return self.points[-1][0] if self.points else 0.0
 
     @property
     def reached(self) -> bool:
@@ -85,7 +91,10 @@ def measure_reach(config: BenchConfig, split: Split, folder: Path, work: Path) -
     """
     own = own_curve(config, split)
     with references(folder, split.train, work) as libraries:
-        curves = [library_curve(library, config, split) for library in libraries.values()]
+        curves = [
+            library_curve(library, config, split, config.reach_times[name] * own.seconds)
+            for name, library in libraries.items()
+        ]
         versions = {name: library.versions for name, library in libraries.items()}
     rows = [curve.row(own) for curve in (own, *curves)]
     return {
@@ -104,7 +113,7 @@ def own_curve(config: BenchConfig, split: Split) -> Curve:
         **{"patience": MANY_EPOCHS, "validate_every": MANY_EPOCHS},
     }
     model = SASRec(**config.compared, seed=config.seed, training=training)
-    curve = Curve(OWN, config)
+    curve = Curve(OWN, config.reach_hr, 60 * config.reach_minutes)
 
     def look(epoch: Epoch) -> None:
         ranks = next_item_ranks(model, split)
@@ -116,9 +125,9 @@ def own_curve(config: BenchConfig, split: Split) -> Curve:
     return curve
 
 
-def library_curve(library: Reference, config: BenchConfig, split: Split) -> Curve:
-    """Let a library train its SASRec until it is there."""
-    curve = Curve(f"{OWN} of {library.name}", config)
+def library_curve(library: Reference, config: BenchConfig, split: Split, cap: float) -> Curve:
+    """Let a library train its SASRec until it is there, or so many seconds."""
+    curve = Curve(f"{OWN} of {library.name}", config.reach_hr, cap)
     done = False
     while not done:
         answer = library.ask(

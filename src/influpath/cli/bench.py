@@ -47,7 +47,7 @@ def bench(
     reach_minutes: Annotated[
         float | None,
         typer.Option(
-            min=0.1, metavar="MINUTES", help="Most training time per system in the part reach."
+            min=0.1, metavar="MINUTES", help="Most training time of SASRec here in the part reach."
         ),
     ] = None,
     bundles: Annotated[
