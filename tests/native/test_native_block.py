@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from attention_patterns import added_by
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -17,19 +18,9 @@ pytestmark = pytest.mark.skipif(operators.usable() is None, reason="no C compile
 
 def attention_of(pattern: Pattern, length: int) -> PatternAttention:
     """Return attention by PyTorch under a pattern, which the kernel is given as such."""
-    seen_BLL = torch.ones(1, length, length, dtype=torch.bool)
-    if pattern.causal:
-        seen_BLL = seen_BLL.tril()
-    if pattern.first_B is not None:
-        seen_BLL = seen_BLL & (torch.arange(length) >= pattern.first_B[:, None, None])
-    added_BLL = torch.zeros(seen_BLL.shape)
-    if pattern.last_BL is not None:
-        seen_BLL = seen_BLL.clone()
-        seen_BLL[:, :, -1], seen_BLL[:, -1, :] = True, False
-        inner_BL = torch.where(torch.arange(length) == length - 1, 0.0, pattern.last_BL)
-        added_BLL = F.pad(inner_BL[:, :, None], (length - 1, 0))
-    seen_BLL = seen_BLL | torch.eye(length, dtype=torch.bool)
-    mask_B1LL = added_BLL.masked_fill(~seen_BLL, -torch.inf)[:, None]
+    batch = 1 if pattern.first_B is None else len(pattern.first_B)
+    batch = batch if pattern.last_BL is None else len(pattern.last_BL)
+    mask_B1LL = added_by(pattern, batch, length)[:, None]
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask_B1LL)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from attention_patterns import added_by
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -23,31 +24,13 @@ from influpath.recommenders.sasrec import SASRec
 compiled = pytest.mark.skipif(operators.usable() is None, reason="no C compiler here")
 
 
-def visible(pattern: Pattern, batch: int, length: int) -> Tensor:
-    """Return the pattern as a table [B, L, L], written out."""
-    seen = torch.ones(batch, length, length, dtype=torch.bool)
-    if pattern.causal:
-        seen = seen.tril()
-    if pattern.first_B is not None:
-        seen &= torch.arange(length) >= pattern.first_B[:, None, None]
-    if pattern.last_BL is not None:
-        seen[:, :, -1] = True
-        seen[:, -1, :] = False
-    return seen | torch.eye(length, dtype=torch.bool)
-
-
 def reference(packed_BLX: Tensor, bias_X: Tensor, heads: int, pattern: Pattern) -> Tensor:
     packed_BLX = packed_BLX + bias_X
     batch, length, width = packed_BLX.shape
     shape = batch, length, 3, heads, width // (3 * heads)
     q, k, v = packed_BLX.view(shape).permute(2, 0, 3, 1, 4)
-    added = torch.zeros(batch, length, length, dtype=packed_BLX.dtype)
-    if pattern.last_BL is not None:
-        # Its own row sees nothing else, so that the weight there changes nothing.
-        column_BL = torch.where(torch.arange(length) == length - 1, 0.0, pattern.last_BL)
-        added = added + F.pad(column_BL[:, :, None], (length - 1, 0))
-    added = added.masked_fill(~visible(pattern, batch, length), -torch.inf)
-    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=added[:, None])
+    added_BLL = added_by(pattern, batch, length)
+    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=added_BLL[:, None])
     return mixed.transpose(1, 2).reshape(batch, length, width // 3)
 
 
