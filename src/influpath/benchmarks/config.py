@@ -20,7 +20,7 @@ PAPER_IRN: dict[str, Any] = {
 # configs/ml-1m.toml.
 SHIPPED_IRN: dict[str, Any] = {"l_max": 80}
 SHIPPED_DIALS: dict[str, Any] = {
-    **{"guidance": "2..0", "pace": 5, "floor": 40, "lookahead": "0..2"},
+    **{"guidance": 2.0, "pace": 1, "floor": 30, "lookahead": 1.0},
 }
 # What RecTools and RecBole are compared at.
 COMPARED: dict[str, Any] = {
