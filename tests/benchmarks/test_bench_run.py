@@ -10,7 +10,14 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from influpath.benchmarks.bench import Bench
-from influpath.benchmarks.config import PARTS, BenchConfig, Growth, bench_config, chosen_parts
+from influpath.benchmarks.config import (
+    PARTS,
+    SHIPPED_DIALS,
+    BenchConfig,
+    Growth,
+    bench_config,
+    chosen_parts,
+)
 from influpath.benchmarks.figure import draw_bench
 from influpath.benchmarks.growth import exponents, measure_growth, measure_point, points
 from influpath.benchmarks.reach import Curve, listed_share
@@ -19,6 +26,7 @@ from influpath.cli.main import app
 from influpath.data.dataset import Dataset
 from influpath.data.splits import leave_last_out
 from influpath.errors import ConfigError, DataError, ResultError
+from influpath.planning.irn import IRNDials
 
 QUICK_PARTS = ("training", "planning", "judging")
 
@@ -145,6 +153,12 @@ def test_exponents_are_slopes() -> None:
     assert found["training_time_items"] == 1.0
     assert found["planning_time_items"] == 0.0
     assert found["training_memory_items"] == 0.5
+
+
+def test_shipped_dials_are_those_of_the_published_result() -> None:
+    result = Path(__file__).parents[2] / "results" / "ml-1m" / "main.json"
+    chosen = json.loads(result.read_text(encoding="utf-8"))["dials"]["irn"]
+    assert IRNDials.parse(chosen, "chosen") == IRNDials.parse(SHIPPED_DIALS, "shipped")
 
 
 def test_a_curve_ends_at_the_goal_or_at_the_cap() -> None:

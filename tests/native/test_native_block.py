@@ -18,9 +18,7 @@ pytestmark = pytest.mark.skipif(operators.usable() is None, reason="no C compile
 
 def attention_of(pattern: Pattern, length: int) -> PatternAttention:
     """Return attention by PyTorch under a pattern, which the kernel is given as such."""
-    batch = 1 if pattern.first_B is None else len(pattern.first_B)
-    batch = batch if pattern.last_BL is None else len(pattern.last_BL)
-    mask_B1LL = added_by(pattern, batch, length)[:, None]
+    mask_B1LL = added_by(pattern, length)[:, None]
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask_B1LL)

@@ -29,7 +29,7 @@ def reference(packed_BLX: Tensor, bias_X: Tensor, heads: int, pattern: Pattern) 
     batch, length, width = packed_BLX.shape
     shape = batch, length, 3, heads, width // (3 * heads)
     q, k, v = packed_BLX.view(shape).permute(2, 0, 3, 1, 4)
-    added_BLL = added_by(pattern, batch, length)
+    added_BLL = added_by(pattern, length)
     mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=added_BLL[:, None])
     return mixed.transpose(1, 2).reshape(batch, length, width // 3)
 

@@ -19,6 +19,7 @@ PAPER_IRN: dict[str, Any] = {
 }
 # configs/ml-1m.toml.
 SHIPPED_IRN: dict[str, Any] = {"l_max": 80}
+# What that run chooses, see results/ml-1m/main.json.
 SHIPPED_DIALS: dict[str, Any] = {
     **{"guidance": 2.0, "pace": 1, "floor": 30, "lookahead": 1.0},
 }
