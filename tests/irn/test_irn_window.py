@@ -12,7 +12,7 @@ from irn_networks import random_irn
 from influpath.data.sequences import Sequences
 from influpath.irn import model as irn_model
 from influpath.irn.config import IRNConfig
-from influpath.irn.examples import training_pieces
+from influpath.irn.examples import cut, training_pieces, training_stretches
 from influpath.irn.model import IRN
 from influpath.irn.window import empty_slots, plan_window, training_window
 from influpath.planning.base import PlanBatch
@@ -139,6 +139,35 @@ def test_training_pieces_train_or_validate_and_know_their_user(tiny: Any) -> Non
     assert again.sequences.values.tolist() == training.sequences.values.tolist()
     other = training_pieces(tiny.sequences, config.model_copy(update={"seed": 6}))[0]
     assert other.sequences.offsets.tolist() != training.sequences.offsets.tolist()
+
+
+@given(rows=st.lists(st.integers(0, 30), min_size=1, max_size=12), seed=st.integers(0, 99))
+def test_pieces_cut_anew_have_the_items_of_the_training_pieces_and_no_validating_one(
+    rows: list[int], seed: int
+) -> None:
+    config = IRNConfig(l_max=9, l_min=3, horizon=4, seed=seed)
+    numbers = iter(range(1, 1000))
+    sequences = Sequences.from_rows([[next(numbers) for _ in range(n)] for n in rows])
+    training, validation = training_pieces(sequences, config)
+    stretches = training_stretches(sequences, config)
+    assert stretches.sequences.values.tolist() == training.sequences.values.tolist()
+    owner = dict(zip(sequences.values.tolist(), sequences.row_of_value.tolist(), strict=True))
+    apart = set(validation.sequences.values.tolist())
+    for part in (stretches, cut(stretches, config, np.random.default_rng(seed + 1))):
+        for number, user in enumerate(part.users.tolist()):
+            piece = part.sequences.row(number).tolist()
+            # Numbers count up along histories: nothing lies between a piece's items.
+            assert piece == list(range(piece[0], piece[0] + len(piece)))
+            assert {owner[item] for item in piece} == {user}
+            assert not apart & set(piece)
+    # Nothing but a validating piece lies between two stretches of a user.
+    for number, user in enumerate(stretches.users[1:].tolist(), start=1):
+        if user == stretches.users[number - 1]:
+            gap = range(
+                stretches.sequences.row(number - 1)[-1] + 1, stretches.sequences.row(number)[0]
+            )
+            assert gap
+            assert apart.issuperset(gap)
 
 
 @pytest.mark.parametrize(

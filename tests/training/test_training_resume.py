@@ -40,7 +40,10 @@ MODELS: list[tuple[type[Recommender], dict[str, Any]]] = [
     (SASRec, {**SASREC, "training": PLATEAU}),
     (BERT4Rec, {**SASREC, "training": COSINE}),
     (IRN, {**SIZES, **WINDOW, "training": COSINE}),
-    (IRN, {**SIZES, **WINDOW, "item2vec": False, "tied": False, "training": PLATEAU}),
+    (
+        IRN,
+        {**SIZES, **WINDOW, "item2vec": False, "tied": False, "recut": True, "training": PLATEAU},
+    ),
     (SASRec, {**SASREC, "training": {**COSINE, "precision": "bfloat16", "softmax_sample": 7}}),
 ]
 every_model = pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from influpath.config import FrozenConfig
+from influpath.config import FrozenConfig, later
 from influpath.training.loop import TrainingConfig
 
 
@@ -32,6 +32,8 @@ class IRNConfig(FrozenConfig):
         leak: Literal variant for the ablation: the objective's row sees the items.
         aligned: Planning leaves as many empty slots before the objective as items may still come
             (False: the literal variant, no slot, which makes the model copy the objective).
+        recut: Cut the training pieces anew in every epoch, so that the same items are led by other
+            objectives (False: once, as in the paper).  A small log is learned by heart less soon.
         batch_size: Training pieces per batch.
         seed: Cut of the pieces, initial weights, training order.
         training: Optimizer, schedule, stopping.
@@ -55,6 +57,7 @@ class IRNConfig(FrozenConfig):
     objective_in_loss: bool = True
     leak: bool = False
     aligned: bool = True
+    recut: bool = later(False)
     batch_size: int = Field(default=128, ge=1)
     seed: int = 0
     training: TrainingConfig = TrainingConfig(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -41,11 +42,37 @@ def training_pieces(sequences: Sequences, config: IRNConfig) -> tuple[Pieces, Pi
 
     Pieces of a single item hold nothing to predict and are left away.
     """
-    rng = np.random.default_rng([config.seed, 0xC07])
-    pieces = Pieces(*cut_pieces(sequences, config.l_min, config.l_max, rng))
-    pieces = pieces.take(np.flatnonzero(pieces.sequences.lengths > 1))
-    validate = random_subset(len(pieces.users), VALIDATION_SHARE, rng)
+    pieces, validate = pieces_of_both(sequences, config)
     return pieces.take(np.flatnonzero(~validate)), pieces.take(np.flatnonzero(validate))
+
+
+def training_stretches(sequences: Sequences, config: IRNConfig) -> Pieces:
+    """Return what ``training_pieces`` trains on, pieces joined that follow one another.
+
+    However it is cut, no item of a validating piece gets into a training one.
+    """
+    pieces, validate = pieces_of_both(sequences, config)
+    kept = np.flatnonzero(~validate)
+    training = pieces.take(kept)
+    begins = (np.diff(kept, prepend=-2) > 1) | (np.diff(training.users, prepend=-1) != 0)
+    first = np.flatnonzero(begins)
+    lengths = np.add.reduceat(training.sequences.lengths, first) if len(first) else first
+    joined = Sequences.from_lengths(training.sequences.values, lengths)
+    return Pieces(joined, training.users[first])
+
+
+def pieces_of_both(sequences: Sequences, config: IRNConfig) -> tuple[Pieces, npt.NDArray[np.bool_]]:
+    """Return the pieces of every history, one after the other, and which of them validate."""
+    rng = np.random.default_rng([config.seed, 0xC07])
+    pieces = cut(Pieces(sequences, np.arange(len(sequences))), config, rng)
+    return pieces, random_subset(len(pieces.users), VALIDATION_SHARE, rng)
+
+
+def cut(whole: Pieces, config: IRNConfig, rng: np.random.Generator) -> Pieces:
+    """Cut into pieces of l_min to l_max items, where there are as many."""
+    sequences, row = cut_pieces(whole.sequences, config.l_min, config.l_max, rng)
+    more = np.flatnonzero(sequences.lengths > 1)
+    return Pieces(sequences.take(more), whole.users[row[more]])
 
 
 class InfluenceTask(Task):
@@ -53,6 +80,12 @@ class InfluenceTask(Task):
 
     In ``objective_dropout`` of the training pieces the objective is hidden, so that the network
     is also a model of p(i | s); validation always shows it.
+
+    Args:
+        module: The network.
+        training: Pieces to train on.
+        validation: Pieces to validate on.
+        stretches: What the training pieces are cut from, anew in every epoch; None leaves them.
     """
 
     label = "irn"
@@ -60,15 +93,24 @@ class InfluenceTask(Task):
     higher_is_better = False
     module: IRNNetwork
 
-    def __init__(self, module: IRNNetwork, training: Pieces, validation: Pieces) -> None:
+    def __init__(
+        self,
+        module: IRNNetwork,
+        training: Pieces,
+        validation: Pieces,
+        stretches: Pieces | None = None,
+    ) -> None:
         self.module = module
         self.config = module.config
+        self.stretches = stretches
         self.training, self.validation = training, validation
         self.negatives = Negatives(training.sequences, len(module.bias))
         self.weights = sum(weights.numel() for weights in module.parameters())
 
     def batches(self, rng: np.random.Generator) -> list[Any]:
         """Return row indices per batch, rows of similar length together."""
+        if self.stretches is not None:
+            self.training = cut(self.stretches, self.config, rng)
         return list(
             bucketed_batches(self.training.sequences.lengths, rng, rows=self.config.batch_size)
         )

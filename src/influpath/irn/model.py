@@ -16,7 +16,7 @@ from influpath.data.dataset import Dataset
 from influpath.data.sequences import IntArray, Sequences
 from influpath.irn.cached_attention import StateCache
 from influpath.irn.config import IRNConfig
-from influpath.irn.examples import InfluenceTask, training_pieces
+from influpath.irn.examples import InfluenceTask, training_pieces, training_stretches
 from influpath.irn.folded import folded
 from influpath.irn.network import IRNNetwork
 from influpath.irn.reading import READ_POSITIONS, peek, read_windows, row_chunks
@@ -49,7 +49,8 @@ class IRN(Recommender):
         training, validation = training_pieces(dataset.sequences, config)
         with seeded(config.seed, 0):
             self.module = IRNNetwork(config, self.item_count, len(self.users))
-        task = InfluenceTask(self.module, training, validation)
+        stretches = training_stretches(dataset.sequences, config) if config.recut else None
+        task = InfluenceTask(self.module, training, validation, stretches)
         identity = {
             "kind": self.name,
             "config": config.model_dump(mode="json"),

@@ -21,6 +21,8 @@ WORDS = {
     "untied": "an output of its own, not tied to the items",
     "random-start": "a random start, not item2vec's",
     "objective-not-in-loss": "a loss without the objective's slot",
+    "cut-once": "pieces cut once, not anew in every epoch",
+    "four-layers": "four layers, not two",
     "type-1": "no extra weight for the objective (type 1)",
     "type-2": "the same weight for all users (type 2)",
 }

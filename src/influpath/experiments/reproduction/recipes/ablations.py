@@ -36,6 +36,16 @@ JUMP = "jump"
 # The recommender of the separate guidance: the one that vanilla shows alone.
 SEPARATE = VANILLA.partition("/")[2]
 W_T = (0.0, 0.5, 2.0)
+# Choices of training; a dataset has those that its settings name.
+VARIANTS = (
+    "leak",
+    "adjacent",
+    "untied",
+    "random-start",
+    "objective-not-in-loss",
+    "cut-once",
+    "four-layers",
+)
 # Validation losses compare only between networks that these make no difference for: the pieces,
 # what of them counts, and whether the network sees what it is to predict.
 LOSS_FIELDS = ("l_max", "l_min", "seed", "objective_in_loss", "leak")
@@ -201,10 +211,7 @@ def guidance_changes(chosen: Dials, max_length: int) -> dict[str, Dials]:
 
 
 ABLATIONS: tuple[Ablation, ...] = (
-    *(
-        TrainingAblation(variant)
-        for variant in ("leak", "adjacent", "untied", "random-start", "objective-not-in-loss")
-    ),
+    *(TrainingAblation(variant) for variant in VARIANTS),
     DialAblation("guidance", guidance_changes),
     DialAblation("pace", lambda chosen, m: {"pace 1": {"pace": 1}}),
     DialAblation("floor", lambda chosen, m: {"no floor": {"floor": 0}}),
