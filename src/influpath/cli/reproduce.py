@@ -62,21 +62,21 @@ def reproduce(
     from influpath.experiments.reproduction.bench import Bench
     from influpath.experiments.reproduction.config import read_config
     from influpath.experiments.reproduction.page import write_page, write_report
-    from influpath.experiments.reproduction.recipes import RECIPES, chosen
+    from influpath.experiments.reproduction.recipes import chosen
     from influpath.experiments.reproduction.stages import Stages
 
     config = read_config(dataset)
     if listing:
-        for recipe in RECIPES:
+        there = chosen([], everything=True, config=config)
+        width = max(len(recipe.name) for recipe in there)
+        for recipe in there:
             minutes = (
                 "" if recipe.group == "core" else f" (--only, {config.minutes_of(recipe.group)})"
             )
-            typer.echo(f"{recipe.name:22} {recipe.title}{minutes}")
+            typer.echo(f"{recipe.name:{width}} {recipe.title}{minutes}")
         return
     config = config.under(preset or config.data.preset)
-    recipes = chosen(only or [], everything)
-    if not only:
-        recipes = [recipe for recipe in recipes if recipe.available(config)]
+    recipes = chosen(only or [], everything, config)
     data = data_dir_of(context, data_dir)
     if budget is not None:
         # Judges that are there cost nothing, and make what a short budget yields mean more.

@@ -241,7 +241,7 @@ def test_what_the_ablations_depend_on(tiny_config: ReproductionConfig) -> None:
 
 
 def test_each_has_a_name_and_a_budget_of_its_own() -> None:
-    assert len({recipe.name for recipe in ABLATIONS}) == len(ABLATIONS) == 10
+    assert len({recipe.name for recipe in ABLATIONS}) == len(ABLATIONS) == 12
     assert all(recipe.group == recipe.name for recipe in ABLATIONS)
     assert chosen(["ablation-leak"]) == [ABLATIONS[0]]
     assert chosen(["ablations"]) == list(ABLATIONS)

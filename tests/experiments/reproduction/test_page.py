@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from influpath.cli.main import app
 from influpath.errors import ResultError
+from influpath.experiments.reproduction.config import read_config
 from influpath.experiments.reproduction.page import page_text, write_page, write_report
 from influpath.experiments.reproduction.recipes import RECIPES, chosen
 from influpath.experiments.reproduction.stages import Stages
@@ -71,3 +72,16 @@ def test_studies_are_made_only_when_asked_for() -> None:
     assert {"table-6", "figure-7-retrained", "ablation-leak"}.isdisjoint(core)
     assert [recipe.name for recipe in chosen(["table-6"])] == ["table-6"]
     assert len(chosen([], everything=True)) == len(RECIPES)
+
+
+def test_what_a_dataset_has_no_settings_for_is_left_out_unless_asked_for_by_name() -> None:
+    config = read_config("ml-1m")
+    without = config.model_copy(
+        update={"variants": {k: v for k, v in config.variants.items() if k != "leak"}}
+    )
+    for only, everything in (([], True), (["ablations"], False)):
+        assert "ablation-leak" in {r.name for r in chosen(only, everything, config)}
+        left = {r.name for r in chosen(only, everything, without)}
+        assert "ablation-leak" not in left
+        assert "ablation-floor" in left
+    assert [r.name for r in chosen(["ablation-leak"], config=without)] == ["ablation-leak"]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from influpath.errors import ConfigError
-from influpath.experiments.reproduction.config import CORE
+from influpath.experiments.reproduction.config import CORE, ReproductionConfig
 from influpath.experiments.reproduction.recipe import Recipe
 from influpath.experiments.reproduction.recipes.ablations import ABLATIONS
 from influpath.experiments.reproduction.recipes.figure_6 import Figure6
@@ -46,10 +46,18 @@ def sharing(recipe: Recipe) -> list[Recipe]:
     return list((named | {recipe.name: recipe}).values())
 
 
-def chosen(only: Sequence[str], everything: bool = False) -> list[Recipe]:
+def chosen(
+    only: Sequence[str], everything: bool = False, config: ReproductionConfig | None = None
+) -> list[Recipe]:
     """Return the recipes to make: all of the core, those named, or everything.
 
     The name of a section that several share stands for all of them.
+
+    Args:
+        only: Names, none for the core.
+        everything: The studies, too.
+        config: If given, what it has no settings for is left out, unless it is asked for by its
+            own name and so has to say what it lacks.
 
     Raises:
         ConfigError: A name is unknown.
@@ -60,6 +68,11 @@ def chosen(only: Sequence[str], everything: bool = False) -> list[Recipe]:
             raise ConfigError(
                 f"--only {name}: there is no such recipe; there are {', '.join(known)}."
             )
+    there = [
+        recipe
+        for recipe in RECIPES
+        if config is None or recipe.name in only or recipe.available(config)
+    ]
     if only:
-        return [recipe for recipe in RECIPES if {recipe.name, recipe.figure_name} & set(only)]
-    return [recipe for recipe in RECIPES if everything or recipe.group == CORE]
+        return [recipe for recipe in there if {recipe.name, recipe.figure_name} & set(only)]
+    return [recipe for recipe in there if everything or recipe.group == CORE]
