@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from scipy.stats import spearmanr
@@ -125,6 +125,7 @@ def test_pop_is_the_smoothed_share(tiny: Dataset, smoothing: float) -> None:
 @LOSSES
 @settings(deadline=None, max_examples=25)
 @given(rows=ROWS, seed=st.integers(0, 2**20))
+@example(rows=[[*range(1, 10), 1]], seed=0)
 def test_an_epoch_holds_every_transition_once(
     kind: type[PairwiseRecommender], loss: str, rows: Any, seed: int
 ) -> None:

@@ -192,6 +192,9 @@ class PairwiseTask(Task):
             # Drawn in the order of the users, where the binary searches stay in the cache.
             unseen_N = self.negatives.unseen(self.users_N, 1, rng)[:, 0]
             columns = [column[unseen_N > 0] for column in (*columns, unseen_N)]
+        if not len(columns[0]):
+            # Whoever had every item can compare none; an empty split is one empty batch.
+            return []
         order = torch.as_tensor(rng.permutation(len(columns[0])))
         size = self.model.config.batch_size
         parts = [torch.split(torch.as_tensor(column)[order], size) for column in columns]
