@@ -42,7 +42,7 @@ def training_pieces(sequences: Sequences, config: IRNConfig) -> tuple[Pieces, Pi
 
     Pieces of a single item hold nothing to predict and are left away.
     """
-    pieces, validate = pieces_of_both(sequences, config)
+    pieces, validate = all_pieces(sequences, config)
     return pieces.take(np.flatnonzero(~validate)), pieces.take(np.flatnonzero(validate))
 
 
@@ -51,7 +51,7 @@ def training_stretches(sequences: Sequences, config: IRNConfig) -> Pieces:
 
     However it is cut, no item of a validating piece gets into a training one.
     """
-    pieces, validate = pieces_of_both(sequences, config)
+    pieces, validate = all_pieces(sequences, config)
     kept = np.flatnonzero(~validate)
     training = pieces.take(kept)
     begins = (np.diff(kept, prepend=-2) > 1) | (np.diff(training.users, prepend=-1) != 0)
@@ -61,7 +61,7 @@ def training_stretches(sequences: Sequences, config: IRNConfig) -> Pieces:
     return Pieces(joined, training.users[first])
 
 
-def pieces_of_both(sequences: Sequences, config: IRNConfig) -> tuple[Pieces, npt.NDArray[np.bool_]]:
+def all_pieces(sequences: Sequences, config: IRNConfig) -> tuple[Pieces, npt.NDArray[np.bool_]]:
     """Return the pieces of every history, one after the other, and which of them validate."""
     rng = np.random.default_rng([config.seed, 0xC07])
     pieces = cut(Pieces(sequences, np.arange(len(sequences))), config, rng)
