@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from .conftest import Site, Visit, key_of
 
@@ -49,6 +49,18 @@ def test_a_campaign_is_created_paused_and_ended(visit: Visit, site: Site) -> Non
     page.get_by_role("dialog").get_by_role("button", name="End it").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("ended")
     expect(page.get_by_role("button", name="Resume")).to_have_count(0)
+
+
+def test_what_is_pressed_while_scripts_still_load_is_not_lost(visit: Visit, site: Site) -> None:
+    page = visit("/campaigns/c-1")
+    held: list[Route] = []
+    page.route("**/static/page.js", lambda route: held.append(route), times=1)
+    page.goto(page.url, wait_until="commit")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("running")
+    held.pop().continue_()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("paused")
+    assert site.service.campaigns_[0].status == "paused"
 
 
 def test_the_audit_trail_is_filtered(visit: Visit) -> None:
@@ -99,6 +111,7 @@ def test_a_user_is_deleted_only_after_a_confirmation(visit: Visit, site: Site) -
     page = visit("/users/n%C3%A9%2Fo%20%C3%BC", role="service")
     expect(page.get_by_role("heading", level=1)).to_have_text("User né/o ü")
     page.get_by_role("button", name="Delete the data of user").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     assert not site.service.people
     page.get_by_role("button", name="Delete the data of user").click()

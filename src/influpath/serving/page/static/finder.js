@@ -146,7 +146,11 @@ export function meant(input) {
 
 /** Make all search fields of the page offer what they find, and forms send ids for titles. */
 export function attachFinders() {
-  for (const box of document.querySelectorAll("[data-find]")) new Finder(box);
+  for (const box of document.querySelectorAll("[data-find]")) {
+    const finder = new Finder(box);
+    // Somebody may have typed before this was loaded.
+    if (document.activeElement === finder.input && finder.input.value) finder.typed();
+  }
   document.addEventListener("formdata", (event) => {
     for (const input of event.target.querySelectorAll("[data-find] input[name]")) {
       event.formData.set(input.name, meant(input));

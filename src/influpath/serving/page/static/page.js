@@ -38,7 +38,9 @@ function goOn({ done, to, toId }, answer) {
   else location.reload();
 }
 
-async function pressed(button) {
+/** Send what a button says, after asking where it says so; a second press of the same is none. */
+export async function pressed(button) {
+  if (button.disabled || document.getElementById("confirm").open) return;
   const { method, path, body, confirm, yes } = button.dataset;
   if (confirm && !(await confirmed(confirm, yes))) return;
   button.disabled = true;
@@ -50,9 +52,11 @@ async function pressed(button) {
   }
 }
 
-async function submitted(form) {
+/** Send what a form holds; a second press while the first is on its way is none. */
+export async function submitted(form) {
   const alert = form.querySelector(".problem");
   const button = form.querySelector("button.main");
+  if (button.disabled) return;
   alert.hidden = true;
   button.disabled = true;
   try {
@@ -73,15 +77,6 @@ function filter(input) {
   document.getElementById("audit-count").textContent = wanted ? `${left} of ${rows.length} lines` : "";
 }
 
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("button[data-method]");
-  if (button) pressed(button);
-});
-document.addEventListener("submit", (event) => {
-  if (!event.target.dataset.shape) return;
-  event.preventDefault();
-  submitted(event.target);
-});
 document.addEventListener("input", (event) => {
   if (event.target.dataset.filters) filter(event.target);
 });
