@@ -6,7 +6,17 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("influpath", "torch", "numpy", "scipy", "polars", "pydantic", "safetensors", "gensim")
+PACKAGES = (
+    "influpath",
+    "torch",
+    "numpy",
+    "scipy",
+    "polars",
+    "pydantic",
+    "safetensors",
+    "gensim",
+    "optuna",
+)
 
 
 def versions() -> dict[str, str]:
