@@ -163,7 +163,16 @@ def test_losses_compare_only_where_they_mean_the_same(made: Stages) -> None:
 
 
 @pytest.mark.parametrize(
-    "guidance", [2.0, 0.5, {"start": 1.0, "end": 5.0}, {"start": 4.0, "end": 2.0}, [1.0, 2.0, 6.0]]
+    "guidance",
+    [
+        2.0,
+        0.5,
+        {"start": 1.0, "end": 5.0},
+        {"start": 4.0, "end": 2.0},
+        {"start": 2.0, "end": 0.0},
+        {"start": 0.5, "end": 1.5},
+        [1.0, 2.0, 6.0],
+    ],
 )
 def test_each_row_changes_one_dial(guidance: Any) -> None:
     chosen = {**NEUTRAL, "guidance": guidance, "pace": 3, "floor": 50}
@@ -180,12 +189,14 @@ def test_each_row_changes_one_dial(guidance: Any) -> None:
     def steps(dials: IRNDials) -> list[float]:
         return [float_at_step(dials.guidance, k, 20) for k in range(1, 21)]
 
-    other = [
-        IRNDials.parse(d, n) for n, d in changes.items() if n.split()[0] in ("constant", "rising")
-    ]
+    shapes = ("constant", "rising", "falling")
+    other = [steps(IRNDials.parse(d, n)) for n, d in changes.items() if n.split()[0] in shapes]
+    own = steps(same)
     assert len(other) == 1
-    assert np.mean(steps(other[0])) == pytest.approx(np.mean(steps(same)))
-    assert (np.ptp(steps(other[0])) == 0) == (np.ptp(steps(same)) > 0)
+    assert np.mean(other[0]) == pytest.approx(np.mean(own))
+    # Even guidance of 1 would be none, which has a row of its own.
+    assert (np.ptp(other[0]) == 0) == (np.ptp(own) > 0 and np.mean(own) != pytest.approx(1))
+    assert np.ptp(other[0]) == 0 or np.sign(other[0][-1] - other[0][0]) != np.sign(own[-1] - own[0])
 
 
 def test_dials_that_are_chosen_already_are_no_change() -> None:

@@ -198,11 +198,18 @@ def guidance_changes(chosen: Dials, max_length: int) -> dict[str, Dials]:
     """Return guidance against another recommender, none, and spread otherwise over the path."""
     guidance = IRNDials.parse(chosen, "dials of irn").guidance
     steps = [float_at_step(guidance, k, max_length) for k in range(1, max_length + 1)]
-    mean = sum(steps) / len(steps)
-    low = 1.0 if mean > 1 else 0.0
-    # The same guidance on average.
-    other: Any = mean if max(steps) > min(steps) else f"{low:g}..{2 * mean - low:g}"
-    shape = "constant" if max(steps) > min(steps) else "rising"
+    # Rounded: the mean of a ramp around 1 is 1.
+    mean = round(sum(steps) / len(steps), 9)
+    # The same guidance on average, spread otherwise.
+    other: Any = mean
+    shape = "constant"
+    if max(steps) == min(steps) or mean == 1:
+        # Even it already is, or would be none: from one end to the other, and not the way it goes.
+        low = 1.0 if mean > 1 else 0.0
+        ends = [low, 2 * mean - low]
+        shape = "rising" if steps[0] >= steps[-1] else "falling"
+        first, last = ends if shape == "rising" else reversed(ends)
+        other = f"{first:g}..{last:g}"
     return {
         f"guidance against {SEPARATE}, not itself": {"guidance_model": SEPARATE},
         "guidance 1 (none)": {"guidance": 1.0},
