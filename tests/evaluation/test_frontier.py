@@ -212,6 +212,40 @@ def test_means_and_shares_are_over_the_places_where_both_are_defined() -> None:
     assert math.isnan(result.share("early", "plain").mean)
 
 
+def test_places_that_many_resamples_lack_are_not_compared_at() -> None:
+    """A curve that begins late in a resample is low there; to average the rest would raise it."""
+    rng = np.random.default_rng(0)
+    reference = Points(np.zeros((200, 1)), np.zeros((200, 1)))
+    # Its cost is at 0.30, give or take 0.03: about half of the resamples lack the place there.
+    x_P = rng.normal(size=200)
+    x_P = 0.3 + 0.4 * (x_P - x_P.mean()) / x_P.std() - 1e-6
+    steep = Points(
+        np.stack([x_P, x_P + 2], axis=1), np.stack([np.zeros(200), np.full(200, 20.0)], axis=1)
+    )
+    result = frontier({"plain": reference, "steep": steep}, "plain", seed=0)
+    lacking = np.isnan(result.curves["steep"][1:]).mean(axis=0)
+    assert lacking[3] == pytest.approx(0.5, abs=0.1)
+    assert (lacking[4:] == 0).all()
+    at = result.difference("steep", "plain")
+    assert at[3].mean == pytest.approx(0, abs=0.01)
+    assert math.isnan(at[3].ci95[0])
+    mean = result.mean_difference("steep", "plain")
+    assert mean.count == 7
+    assert mean.mean == pytest.approx(np.mean([10 * (0.1 * n) for n in range(1, 8)]), abs=0.01)
+    assert mean.ci95[0] < mean.mean < mean.ci95[1]
+
+
+def test_optimism_is_what_choosing_among_equals_gains() -> None:
+    rng = np.random.default_rng(0)
+    zeros = np.zeros((400, 1))
+    many = Points(np.zeros((400, 30)), rng.normal(size=(400, 30)))
+    result = frontier({"plain": Points(zeros, zeros), "many": many}, "plain", seed=0)
+    assert result.optimism("plain") == 0
+    # The highest of 30 means with a standard error of 0.05 each, none of which is worth anything.
+    assert result.curves["many"][0, 0] == pytest.approx(0.1, abs=0.03)
+    assert 0.01 < result.optimism("many") < 0.1
+
+
 def test_a_reference_without_paths_gives_no_grid() -> None:
     nothing = Points(np.full((5, 1), np.nan), np.zeros((5, 1)))
     with pytest.raises(ValueError, match="no grid"):

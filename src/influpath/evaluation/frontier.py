@@ -8,7 +8,12 @@ on; left of its leftmost point it is undefined.
 
 Curves are read at the same distances above the cost of a reference (the plain recommender).  For
 intervals the users are resampled, the same for all planners: in every resample the means of all
-points, the reference's cost and the envelopes are made anew.
+points, the reference's cost and the envelopes are made anew.  Two planners are compared at places
+where both have a value in the sample and in nearly every resample: a place that comes and goes
+would leave just those resamples in which a curve begins late, where it is at its lowest.
+
+An envelope is made of the points that did best on the very pairs it is measured on, which flatters
+it, the more so the more points there are; ``optimism`` says by how much.
 
 Shape suffixes: P pairs, T points of one planner, K columns, G places of the grid, R rows: the
 sample itself in row 0, then the resamples.
@@ -27,6 +32,10 @@ from influpath.evaluation.judging import FloatArray
 
 # Places of the grid: nats above the reference's mean cost.
 OFFSETS = tuple(round(0.1 * n, 1) for n in range(11))
+# A place that more of the resamples leave undefined is not compared at.
+UNSURE = 0.025
+# No interval where more of the resamples are undefined.
+MOST_UNDEFINED = 0.05
 # Means of the same values, summed in another order, differ by less.
 ROUNDING = 1e-9
 
@@ -75,38 +84,43 @@ class Frontier:
         return [interval(values_R, self.pairs) for values_R in difference_RG.T]
 
     def mean_difference(self, a: str, b: str) -> Interval:
-        """Return what ``a`` has more than ``b``, on average over the places where both have one.
+        """Return what ``a`` has more than ``b``, on average over the places they share.
 
         Its count is the number of these places.
         """
         one_RG, other_RG = self.shared(a, b)
-        return interval(means(one_RG - other_RG, axis=1), one_RG.shape[1])
+        return interval(averages(one_RG - other_RG), one_RG.shape[1])
 
     def share(self, planner: str, of: str) -> Interval:
-        """Return a planner's mean influence divided by another's, where both have one.
+        """Return a planner's mean influence divided by another's, over the places they share.
 
         Undefined unless the other's mean is above 0 with all of its interval: a share of what may
         be nothing says nothing.  Its count is the number of places.
         """
         own_RG, other_RG = self.shared(planner, of)
-        own_R, other_R = means(own_RG, axis=1), means(other_RG, axis=1)
+        own_R, other_R = averages(own_RG), averages(other_RG)
         share_R = np.full(len(own_R), np.nan)
         if interval(other_R, 0).ci95[0] > 0:
             np.divide(own_R, other_R, out=share_R, where=other_R > 0)
         return interval(share_R, own_RG.shape[1])
 
     def shared(self, a: str, b: str) -> tuple[FloatArray, FloatArray]:
-        """Return two curves at the places where both have a value in the sample.
-
-        A resample in which one of them has none there has none of the other either.
-        """
+        """Return two curves at the places where both have a value, the few gaps as NaN."""
         a_RG, b_RG = self.curves[a], self.curves[b]
         undefined_RG = np.isnan(a_RG + b_RG)
-        both_G = ~undefined_RG[0]
-        return (
-            np.where(undefined_RG, np.nan, a_RG)[:, both_G],
-            np.where(undefined_RG, np.nan, b_RG)[:, both_G],
-        )
+        both_G = ~undefined_RG[0] & (undefined_RG[1:].mean(axis=0) <= UNSURE)
+        return a_RG[:, both_G], b_RG[:, both_G]
+
+    def optimism(self, planner: str) -> float:
+        """Return how far the choice of points flatters a planner's curve, on average over places.
+
+        The bootstrap's estimate: how far the curves of the resamples lie above the sample's, as
+        that lies above the curve over all users there are (Efron and Tibshirani, An Introduction
+        to the Bootstrap, chapter 10).  NaN where the curve has no place.
+        """
+        own_RG, _ = self.shared(planner, planner)
+        own_R = averages(own_RG)
+        return float(np.nanmean(own_R[1:]) - own_R[0]) if own_RG.shape[1] else math.nan
 
 
 def frontier(
@@ -186,10 +200,18 @@ def means(values: FloatArray, axis: int) -> FloatArray:
     return result
 
 
+def averages(values_RG: FloatArray) -> FloatArray:
+    """Return every row's mean; NaN for a row that lacks a place, or where there is none."""
+    if not values_RG.shape[1]:
+        return np.full(len(values_RG), np.nan)
+    found: FloatArray = values_RG.mean(axis=1)
+    return found
+
+
 def interval(values_R: FloatArray, count: int) -> Interval:
-    """Return the sample's value with the 95% interval of the resamples that have one."""
+    """Return the sample's value with its 95% interval, if nearly all resamples have a value."""
     value, resampled = float(values_R[0]), values_R[1:][~np.isnan(values_R[1:])]
-    if math.isnan(value) or not len(resampled):
-        return Interval(math.nan, (math.nan, math.nan), count)
+    if math.isnan(value) or len(resampled) < (1 - MOST_UNDEFINED) * (len(values_R) - 1):
+        return Interval(value, (math.nan, math.nan), count)
     low, high = (float(end) for end in np.percentile(resampled, (2.5, 97.5)))
     return Interval(value, (min(low, value), max(high, value)), count)

@@ -106,7 +106,7 @@ def test_every_window_of_the_paper_is_cut_so_that_no_piece_is_too_short(
     for l_max in space_of(config).values["l_max"]:
         irn = bench.config.models["irn"]
         # Without data: only the settings are asked for.
-        bench.with_irn = lambda settings: settings  # type: ignore[method-assign, assignment, return-value]
+        bench.with_irn = lambda settings, called: settings  # type: ignore[method-assign, assignment, return-value]
         settings: Any = bench_of(bench, {**SETTINGS, "l_max": l_max}, 4)
         parsed = IRNConfig.parse(settings, "trial")
         assert parsed.l_min == min(20, l_max // 2) == min(irn.get("l_min", 20), l_max // 2)

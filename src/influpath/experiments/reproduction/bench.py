@@ -1,5 +1,6 @@
 """What the recipes share: data, models, paths, judgements; each is made when first asked for."""
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -20,9 +21,14 @@ SHARED = ("dataset", "split", "pairs", "report_pairs", "dial_pairs", "subset", "
 
 
 class Bench(Run):
-    """A run that also knows variants of IRN and uses a share of the pairs; see ``Run``."""
+    """A run that also knows variants of IRN and uses a share of the pairs; see ``Run``.
+
+    Attributes:
+        irn_called: What tells its IRN's training from that of the configured IRN, for people.
+    """
 
     config: ReproductionConfig
+    irn_called: str = ""
 
     @cached_property
     def report_pairs(self) -> pl.DataFrame:
@@ -46,19 +52,33 @@ class Bench(Run):
         """Return the bench whose "irn" is a variant; None is IRN itself."""
         if name is None:
             return self
-        return self.with_irn(self.config.settings_of(name))
+        return self.with_irn(self.config.settings_of(name), name)
 
-    def with_irn(self, settings: dict[str, Any]) -> "Bench":
-        """Return the bench whose "irn" has other settings; all else is shared."""
+    def with_irn(self, settings: dict[str, Any], called: str) -> "Bench":
+        """Return the bench whose "irn" has other settings; all else is shared.
+
+        Args:
+            settings: Those of IRN.
+            called: What tells its training from others, such as "leak".
+        """
         if settings == self.config.models["irn"]:
             return self
         models = self.config.models | {"irn": settings}
         other = Bench(self.config.model_copy(update={"models": models}), self.data_dir, self.root)
+        other.irn_called = called
         # One record of times for one folder.
         other.workspace = self.workspace
         for name in SHARED:
             other.__dict__[name] = getattr(self, name)
         return other
+
+    def jobs(self) -> dict[tuple[str, str], TrainingJob]:
+        """Return what has to be trained, by role and recommender name."""
+        jobs = super().jobs()
+        if self.irn_called:
+            own = jobs["model", "irn"]
+            jobs["model", "irn"] = replace(own, label=f"{own.label} ({self.irn_called})")
+        return jobs
 
     def job(self, role: str, name: str) -> TrainingJob:
         """Return the training of a model: ``bench.job("evaluator", "sasrec")``."""

@@ -1,15 +1,34 @@
 """The frontier in words: what is above IRN, what is below, and how near it comes to the oracle."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from influpath.experiments.figure_parts import legend_name
 from influpath.experiments.reproduction.markdown import NAMES, cell, listed, number, table
 from influpath.experiments.reproduction.planner_rows import dials_text, sign
+from influpath.experiments.run import ORACLE
 
 # Whom the others are compared with, and in what.
 LEAD = "irn"
 INFLUENCE = "ioi"
+
+
+def about_points(result: Mapping[str, Any]) -> str:
+    """Return how many points stand behind each curve, and how far choosing them flatters it."""
+    own = result["judges"][result["judge"]]
+    counts = Counter(point["planner"] for point in own["points"])
+    optimism = own["by"]["log_ppl"]["optimism"]
+    points = [
+        f"{legend_name(label)} {count} points"
+        + ("" if optimism[label] is None else f" and {number(optimism[label], INFLUENCE)} nats")
+        for label, count in counts.items()
+    ]
+    return (
+        "Choosing the best points on the pairs that they are measured on flatters a curve, the "
+        "more so the more there are. Points of each planner, and by how much its mean IoI is too "
+        f"high by the bootstrap's estimate (judge {result['judge']}, log(PPL)): {listed(points)}."
+    )
 
 
 def difference_table(result: Mapping[str, Any], cost: str) -> str:
@@ -56,15 +75,34 @@ def findings(result: Mapping[str, Any], cost: str) -> Iterator[str]:
         )
         share = share_of_oracle(result, judge, cost)
         if share is not None:
-            sentence += f" On average {LEAD} has {percent(share)} of the oracle's IoI."
+            sentence += f" On average {LEAD} has {percent(share)} of the oracle's IoI"
+            peak = highest_cost(own["points"], ORACLE, cost)
+            flat = peak is not None and peak < curves["grid"][-1]
+            sentence += (
+                f", whose curve is flat from {NAMES[cost]} {number(peak, cost)} on."
+                if flat
+                else "."
+            )
         if curves["differences"] or share is not None:
             yield sentence
+
+
+def highest_cost(points: Sequence[Mapping[str, Any]], planner: str, cost: str) -> float | None:
+    """Return the cost of a planner's point with the most influence; None where it has none."""
+    own = [
+        (point[INFLUENCE]["mean"], -point[cost]["mean"])
+        for point in points
+        if point["planner"] == planner
+        and point[INFLUENCE]["mean"] is not None
+        and point[cost]["mean"] is not None
+    ]
+    return -max(own)[1] if own else None
 
 
 def share_of_oracle(result: Mapping[str, Any], judge: str, cost: str) -> Mapping[str, Any] | None:
     """Return IRN's share of the oracle's influence; None where it is undefined."""
     share: Mapping[str, Any] | None = result["judges"][judge]["by"][cost]["shares"].get(LEAD)
-    return None if share is None or share["mean"] is None else share
+    return None if share is None or share["ci95"][0] is None else share
 
 
 def percent(share: Mapping[str, Any]) -> str:

@@ -200,24 +200,39 @@ def times(sets: list[list[Made]]) -> str:
         trained: dict[str, float] = {}
         computed = 0.0
         for made in group:
-            seconds = made.document["seconds"]
-            computed += seconds["compute"]
+            seconds = dict(made.document["seconds"])
+            own = seconds.pop("compute")
             # A model is trained once, however many recipes need it.
-            trained |= {key: value for key, value in seconds.items() if key != "compute"}
-            rows.append([made.where, made.recipe.name, minutes(seconds["compute"]), ""])
+            new = {name: took for name, took in seconds.items() if name not in trained}
+            computed += own
+            trained |= new
+            training = minutes(sum(new.values())) if new else ""
+            rows.append([made.where, made.recipe.name, minutes(own), training])
         rows.append(
             [group[0].where, "all of these", minutes(computed), minutes(sum(trained.values()))]
         )
     machines = {
-        f"{hardware['processor']}, {hardware['cores']} cores, {hardware['memory_gib']:g} GiB"
+        f"{hardware['processor']}, {cores(hardware['cores'])}, {hardware['memory_gib']:g} GiB"
         for group in sets
         for hardware in (made.document["hardware"] for made in group)
     }
-    text = table(["", "result", "planning and judging, minutes", "training, core-minutes"], rows)
-    return (
-        f"{text}\n\nTrainings run side by side, one core each, and are shared by the results. "
-        f"Machine: {'; '.join(sorted(machines))}."
+    columns = ["", "result", "planning and judging, minutes", "training, core-minutes"]
+    printed = reported.printed()["training_time"]
+    return "\n\n".join(
+        [
+            table(columns, rows, text=2),
+            "A training that several results share stands with the first of them; trainings run "
+            "side by side, one core each. Those of Table VI's trials, also side by side, are in "
+            f"its first figure. Machine: {'; '.join(sorted(machines))}.",
+            f"The paper trained for {printed['lastfm']} on Last.fm and {printed['ml-1m']} on "
+            f"MovieLens-1M, on {printed['hardware']}.",
+        ]
     )
+
+
+def cores(count: int) -> str:
+    """Return a number of cores for people."""
+    return f"{count} core{'s' * (count != 1)}"
 
 
 def minutes(seconds: float) -> str:

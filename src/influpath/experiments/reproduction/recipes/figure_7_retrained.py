@@ -152,7 +152,7 @@ def retrained(bench: Bench, w_t: float) -> Bench:
     """Return the bench whose IRN is trained with a w_t."""
     if w_t == own_weight(bench.config):
         return bench
-    return bench.with_irn(merged(bench.config.models["irn"], {"w_t": w_t}))
+    return bench.with_irn(merged(bench.config.models["irn"], {"w_t": w_t}), f"w_t {w_t:g}")
 
 
 def impressionability(bench: Bench) -> dict[str, Any]:

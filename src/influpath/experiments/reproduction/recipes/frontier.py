@@ -1,6 +1,7 @@
 """Beyond the paper: influence at equal smoothness, every planner swept over its dials."""
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -26,13 +27,14 @@ from influpath.experiments.reproduction.drawing import (
 from influpath.experiments.reproduction.frontier_words import (
     INFLUENCE,
     LEAD,
+    about_points,
     difference_table,
     findings,
     percent,
     points_table,
     share_of_oracle,
 )
-from influpath.experiments.reproduction.markdown import NAMES
+from influpath.experiments.reproduction.markdown import NAMES, listed
 from influpath.experiments.reproduction.planner_rows import dials_text
 from influpath.experiments.reproduction.recipe import Recipe, path_settings, planner_jobs
 from influpath.experiments.run import ORACLE
@@ -72,6 +74,7 @@ class FrontierRecipe(Recipe):
 
     name: ClassVar[str] = "frontier"
     title: ClassVar[str] = "Influence at equal smoothness"
+    version: ClassVar[int] = 2
 
     def settings(self, config: ReproductionConfig) -> dict[str, Any]:
         """See ``Recipe.settings``."""
@@ -139,12 +142,19 @@ class FrontierRecipe(Recipe):
     def headline(self, document: Mapping[str, Any]) -> str:
         """Return how near IRN comes to the oracle under the headline judge."""
         result = document["result"]
-        share = share_of_oracle(result, result["judge"], "log_ppl")
-        if share is None:
+        shares = {
+            judge: percent(share)
+            for judge in result["judges"]
+            if (share := share_of_oracle(result, judge, "log_ppl"))
+        }
+        if result["judge"] not in shares:
             return ""
+        first = shares.pop(result["judge"])
+        others = listed([f"{share} under {judge}" for judge, share in shares.items()])
         return (
-            f"At equal log(PPL), up to 1 nat above {result['reference']}, IRN has {percent(share)} "
-            f"of the IoI of the oracle, which sees the judge ({result['judge']})."
+            f"At equal log(PPL), up to 1 nat above {result['reference']}, IRN has {first} of the "
+            f"IoI of the oracle, which sees the judge ({result['judge']}"
+            + (f"; {others})." if others else ").")
         )
 
     def words(self, document: Mapping[str, Any]) -> str:
@@ -159,6 +169,7 @@ class FrontierRecipe(Recipe):
             "reaches when every user gets one of its dials by lot. Curves are compared where both "
             f"are defined, from the cost of {result['reference']} to one nat above in steps of "
             "0.1; intervals resample users, the same for all planners.",
+            about_points(result),
         ]
         for cost in COSTS:
             parts += [
@@ -218,6 +229,9 @@ def curves(evaluation: Evaluation, points: list[Point], cost: str, seed: int) ->
             label: found.share(label, ORACLE).to_dict()
             for label in named
             if ORACLE in named and label != ORACLE
+        },
+        "optimism": {
+            label: None if math.isnan(much := found.optimism(label)) else much for label in named
         },
     }
 

@@ -1,6 +1,6 @@
 """Table III: every planner's influence paths, under the headline judge, on the same pairs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from influpath.experiments.reproduction.dot_plots import Dot, dot_plot, look_of
 from influpath.experiments.reproduction.markdown import NAMES, listed, number
 from influpath.experiments.reproduction.planner_rows import (
     as_printed,
+    dial_text,
     dials_text,
     in_paper_order,
     kind,
@@ -29,6 +30,7 @@ from influpath.experiments.reproduction.recipe import Recipe, planner_jobs, tabl
 from influpath.experiments.result import COMPARED, paired_differences, planner_figures
 from influpath.experiments.run import NEUTRAL
 from influpath.experiments.training_jobs import TrainingJob
+from influpath.planning.rec2inf import Rec2InfConfig
 
 # IRN without the dials that the paper does not have.
 NEUTRAL_ROW = "irn at neutral dials"
@@ -100,14 +102,15 @@ class Table3(Recipe):
         result, printed = document["result"], printed_of(document).get("irn", {})
         if "irn" not in result["planners"]:
             return ""
-        parts = [
-            f"{NAMES[metric]} {number(result['planners']['irn'][metric]['mean'], metric)}"
-            + (f" (the paper: {as_printed(printed[metric])})" if metric in printed else "")
-            for metric in (*PRINTED, "accepted_sr@20")
-        ]
+        ours = figures(result["planners"]["irn"], (*PRINTED, "accepted_sr@20"))
+        start = f"Table III, {result['pairs']:,} pairs, judged by {result['judge']}:"
+        if NEUTRAL_ROW not in result["planners"]:
+            return f"{start} IRN has {figures(result['planners']['irn'], PRINTED, printed)}."
+        neutral = figures(result["planners"][NEUTRAL_ROW], PRINTED, printed)
         return (
-            f"Table III: IRN at its chosen dials has {listed(parts)} on {result['pairs']:,} pairs, "
-            f"judged by {result['judge']}."
+            f"{start} at the paper's dials IRN has {neutral}. At dials chosen on other pairs, most "
+            f"of which the paper does not have ({dials_text(result['dials']['irn'])}), it has "
+            f"{ours}."
         )
 
     def words(self, document: Mapping[str, Any]) -> str:
@@ -132,6 +135,20 @@ class Table3(Recipe):
             *reasons(document, printed),
         ]
         return "\n\n".join(part for part in parts if part)
+
+
+def figures(
+    row: Mapping[str, Any], metrics: Sequence[str], printed: reported.Row | None = None
+) -> str:
+    """Return a planner's means for a sentence, beside the paper's where they are given."""
+    printed = printed or {}
+    return listed(
+        [
+            f"{NAMES[metric]} {number(row[metric]['mean'], metric)}"
+            + (f" (the paper: {as_printed(printed[metric])})" if metric in printed else "")
+            for metric in metrics
+        ]
+    )
 
 
 def printed_of(document: Mapping[str, Any]) -> dict[str, reported.Row]:
@@ -165,6 +182,14 @@ def notes(result: Mapping[str, Any]) -> Iterator[str]:
             f"The paper's IRN has neutral dials ({dials_text(dials[NEUTRAL_ROW])}); ours were "
             f"chosen on other pairs under another judge: {dials_text(dials['irn'])}."
         )
+    sizes = {
+        f"k {dial_text(own.k)}, distance {own.distance}"
+        for label, given in dials.items()
+        if kind(label) == "rec2inf"
+        for own in [Rec2InfConfig.parse(given, label)]
+    }
+    if sizes:
+        yield f"Rec2Inf: {'; '.join(sorted(sizes))}."
     for label, row in result["planners"].items():
         missing = row["sr"]["n"] - row["log_ppl"]["n"]
         if missing:

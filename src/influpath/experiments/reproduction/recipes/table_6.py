@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -173,10 +172,7 @@ class Scorer:
     def rate(self, batch: Sequence[dict[str, float]], epochs: int) -> list[dict[str, float] | None]:
         """Train settings side by side and measure each; None where training diverged."""
         benches = [bench_of(self.bench, settings, epochs) for settings in batch]
-        jobs = [
-            replace(other.job("model", "irn"), label=f"irn d {s['d']:g}, L {s['layers']:g}")
-            for s, other in zip(batch, benches, strict=True)
-        ]
+        jobs = [other.job("model", "irn") for other in benches]
         # Settings that are drawn twice are trained once.
         diverged = train(list({job.directory: job for job in jobs}.values()), self.workers)
         return [
@@ -251,13 +247,14 @@ def bench_of(bench: Bench, settings: Mapping[str, float], epochs: int) -> Bench:
     changes: dict[str, Any] = {field: settings[name] for name, field in FIELDS.items()}
     changes["l_min"] = min(base["l_min"], int(settings["l_max"]) // 2)
     changes["training"] = {"learning_rate": settings["lr"], "epochs": epochs}
-    return bench.with_irn(merged(base, changes))
+    return bench.with_irn(merged(base, changes), f"d {settings['d']:g}, L {settings['layers']:g}")
 
 
 def own_bench(bench: Bench) -> Bench:
     """Return the bench with the project's IRN, trained for as many epochs as the last rung."""
     epochs = {"training": {"epochs": bench.config.search.rungs[-1]}}
-    return bench.with_irn(merged(full_settings(bench.config), epochs))
+    called = f"{bench.config.search.rungs[-1]} epochs"
+    return bench.with_irn(merged(full_settings(bench.config), epochs), called)
 
 
 def paper_names(irn: Mapping[str, Any]) -> dict[str, float]:
