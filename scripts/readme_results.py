@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from influpath.planning.rec2inf import Rec2InfConfig
 from influpath.planning.schedule import schedule_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +44,7 @@ def section(title: str, path: str, result: dict[str, Any]) -> str:
         f"{data['users']:,} users, {data['items']:,} items, {data['interactions']:,} interactions; "
         f"{result['pairs']:,} report pairs, M = {result['config']['max_length']}. Judge: "
         f"{judge['name']} with HR@20 {judge['hr@20']:.3f} and MRR {judge['mrr']:.3f} by full "
-        "ranking. IRN as a next-item recommender: HR@20 "
+        "ranking. IRN ranking the next item while it pursues an objective, at neutral dials: HR@20 "
         f"{result['next_item']['irn']['hr@20']:.3f}. "
         f"Means with 95% intervals, from [`{path}`]({path}).",
         "",
@@ -58,6 +59,10 @@ def section(title: str, path: str, result: dict[str, Any]) -> str:
             ahead = schedule_text(dials.get("lookahead", 0))
             ahead = "" if ahead == "0" else f", look-ahead {ahead}"
             name = f"**irn** (g {g}, c {c}, floor {floor}{ahead})"
+        elif planner.startswith("rec2inf/"):
+            own = Rec2InfConfig.parse(result["dials"][planner], planner)
+            vectors = {"own": "its own vectors"}.get(own.distance, own.distance)
+            name = f"{planner} (k {schedule_text(own.k)}, by {vectors})"
         elif planner == "oracle":
             name = f"oracle, k 20, sees the judge ({row['sr']['n']} pairs)"
         elif row["sr"]["n"] < result["pairs"]:

@@ -77,12 +77,13 @@ def reproduce(
         return
     config = config.under(preset or config.data.preset)
     recipes = chosen(only or [], everything, config)
+    whole = config
     data = data_dir_of(context, data_dir)
     if budget is not None:
         # Judges that are there cost nothing, and make what a short budget yields mean more.
         kept = Bench(config, data, runs_dir).kept_evaluators(results)
-        config = config.within(budget, {recipe.group for recipe in recipes}, kept)
-    stages = Stages(config, recipes, results, data, runs_dir, seeds, budget)
+        config = config.within(budget, {recipe.group for recipe in recipes}, kept, seeds)
+    stages = Stages(config, recipes, results, data, runs_dir, seeds, budget, whole)
     with log_to_file(stages.benches[0].workspace.root / "reproduce.log"):
         stages.make()
     typer.echo(f"page: {write_page(results, page or results / 'reproduction.md')}")

@@ -17,16 +17,20 @@ def verify(
     ],
     data_dir: DataDir = None,
 ) -> None:
-    """Recompute every figure of a result from its judge, pairs and paths.
+    """Recompute a result's figures from its judges, pairs and paths.
 
-    Ends with status 1 if a figure does not agree.
+    What rests on models or paths that are not kept is named and left alone.  Ends with status 1 if
+    a figure does not agree.
     """
     from influpath.cli.show import checks_table, show
-    from influpath.experiments.verify import verify_result
+    from influpath.experiments.verify import NOT_RECOMPUTED, verify_result
+    from influpath.files import read_json
 
     checks = verify_result(result, data_dir_of(context, data_dir))
     wrong = [check for check in checks if not check.agrees]
     typer.echo(f"{result}: {len(checks) - len(wrong)} of {len(checks)} figures agree.")
+    if skipped := [key for key in NOT_RECOMPUTED if read_json(result).get(key)]:
+        typer.echo(f"Not recomputed, as what they rest on is not kept: {', '.join(skipped)}.")
     if wrong:
         show(checks_table(wrong[:SHOWN]))
         if len(wrong) > SHOWN:

@@ -66,6 +66,11 @@ class Dataset:
         )
 
     @cached_property
+    def catalogue_fingerprint(self) -> str:
+        """SHA-256 over titles and genres; most of what is computed depends on the log alone."""
+        return sha256_arrays(self.catalogue.select("title", "genres").write_json())
+
+    @cached_property
     def item_counts(self) -> IntArray:
         """Interactions per item number, int64 [items + 1]; entry 0 (padding) is 0."""
         return self.sequences.counts(len(self.items))

@@ -1,9 +1,10 @@
 """The configuration of a run: one frozen model, one TOML file."""
 
+from collections.abc import Collection, Iterable
 from itertools import product
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from influpath.config import FrozenConfig
 from influpath.errors import ConfigError
@@ -134,6 +135,32 @@ class RunConfig(FrozenConfig):
                     "planner it judges"
                 )
         return value
+
+    @model_validator(mode="after")
+    def _planners_have_models(self) -> Self:
+        check_models(self.planners, self.models)
+        if (
+            "irn" in self.planners
+            and "irn" not in self.planner_dials
+            and "sasrec" not in self.models
+        ):
+            raise ValueError(
+                "irn: its dials are chosen beside vanilla/sasrec and rec2inf/sasrec, which needs "
+                "models.sasrec; or give planner_dials.irn"
+            )
+        return self
+
+
+def check_models(planners: Iterable[str], models: Collection[str]) -> None:
+    """Check that every planner's recommender is among the models.
+
+    Raises:
+        ValueError: One is not; for pydantic to report.
+    """
+    for label in planners:
+        name = label if label == "irn" else label.partition("/")[2]
+        if name and name not in models:
+            raise ValueError(f"{label}: needs models.{name}")
 
 
 def check_settings(settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from influpath.evaluation import choose_dial, evaluate, summarise
+from influpath.experiments.config import RunConfig
 from influpath.planning.schedule import schedule_text
 from influpath.recommenders.base import Recommender
 
@@ -19,6 +20,11 @@ logger = logging.getLogger("influpath")
 VANILLA, REC2INF = "vanilla/sasrec", "rec2inf/sasrec"
 
 
+def yardsticks(config: RunConfig) -> list[tuple[str, dict[str, Any]]]:
+    """Return what the rule measures smoothness against: labels and their settings."""
+    return [(label, config.planner_dials.get(label, {})) for label in (VANILLA, REC2INF)]
+
+
 def try_dials(run: "Run", judge: Recommender, pairs: pl.DataFrame) -> dict[str, Any]:
     """Try every candidate of the run's grid; return all their means and the choice.
 
@@ -28,15 +34,15 @@ def try_dials(run: "Run", judge: Recommender, pairs: pl.DataFrame) -> dict[str, 
         pairs: The dial pairs.
     """
     grid, config = run.config.dials, run.config
-    yardsticks = {
+    measured = {
         label: evaluate(
             judge,
             pairs,
-            {label: run.paths(label, pairs, config.planner_dials.get(label, {}), judge)},
+            {label: run.paths(label, pairs, dials, judge)},
             run.split.train,
             config.seed,
         ).means(label)
-        for label in (VANILLA, REC2INF)
+        for label, dials in yardsticks(config)
     }
     candidates = grid.candidates()
     means = []
@@ -52,16 +58,16 @@ def try_dials(run: "Run", judge: Recommender, pairs: pl.DataFrame) -> dict[str, 
         )
     choice = choose_dial(
         dict(enumerate(means)),
-        yardsticks[VANILLA]["log_ppl"],
+        measured[VANILLA]["log_ppl"],
         grid.margin,
-        yardsticks[REC2INF]["worst_step"] if grid.cap_worst_step else None,
+        measured[REC2INF]["worst_step"] if grid.cap_worst_step else None,
     )
     return {
         "judge": judge.name,
         "pairs": pairs.height,
         "chosen": candidates[choice.dial],
         "reason": choice.reason,
-        "yardsticks": {label: rounded(row) for label, row in yardsticks.items()},
+        "yardsticks": {label: rounded(row) for label, row in measured.items()},
         "candidates": [
             {"dials": dials, "means": rounded(row)}
             for dials, row in zip(candidates, means, strict=True)

@@ -19,6 +19,7 @@ import polars as pl
 
 from influpath.data.sequences import IntArray
 from influpath.environment import hardware, versions
+from influpath.errors import ConfigError
 from influpath.evaluation import hit_rate, mrr, stepwise, summarise, write_pairs
 from influpath.evaluation.judging import Judgement
 from influpath.evaluation.table import Evaluation
@@ -42,6 +43,11 @@ def result_path(run: Run) -> Path:
 
 def write_result(run: Run) -> dict[str, Any]:
     """Do all that is left of a run, write its result and return it."""
+    if "irn" not in run.config.planners:
+        raise ConfigError(
+            f"{run.config.name}: planners must have irn, which a run's tables compare the others "
+            "with; other planners alone are compared by `influpath evaluate`."
+        )
     path = result_path(run)
     beside = path.with_suffix("")
     logger.info("training the models that are not there yet")

@@ -26,7 +26,7 @@ from influpath.evaluation import (
 from influpath.evaluation.judging import Judgement
 from influpath.evaluation.table import Evaluation
 from influpath.experiments.config import RunConfig
-from influpath.experiments.dial_choice import REC2INF, VANILLA, try_dials
+from influpath.experiments.dial_choice import REC2INF, VANILLA, try_dials, yardsticks
 from influpath.experiments.experiment import Experiment
 from influpath.experiments.judge_tables import Rating, judge_tables, rate
 from influpath.experiments.training_jobs import (
@@ -128,6 +128,10 @@ class Run(Experiment[RunConfig]):
     @cached_property
     def evaluators(self) -> list[Recommender]:
         """The evaluators, best on validation first: it judges, the second chooses dials."""
+        return self.rank_evaluators()
+
+    def rank_evaluators(self) -> list[Recommender]:
+        """Return the evaluators, best on validation first."""
         return sorted(self._evaluators.values(), key=lambda model: -model.history["best"])
 
     @property
@@ -158,6 +162,8 @@ class Run(Experiment[RunConfig]):
         label, dials, model = self.identity(label, dials, judge)
         given = pairs.select("pair_id", "user_id", "objective_id").write_csv()
         inputs = [label, dials, model, max_length, self.dataset.fingerprint, given]
+        if dials.get("distance") == "genre":
+            inputs.append(self.dataset.catalogue_fingerprint)
         path = self.workspace.path(f"paths/{label.replace('/', '-')}", inputs, ".parquet")
         if not path.exists():
             planner = make_planner(label, PlannerParts(self.models, self.split.train, judge), dials)
@@ -171,9 +177,7 @@ class Run(Experiment[RunConfig]):
     ) -> tuple[str, dict[str, Any], str | None]:
         """Return what a planner is: label, all its dials, and what identifies its models."""
         kind, _, name = label.partition("/")
-        # Spelled out, so that a default and the same value given are the same inputs.
-        settings = planner_class(kind).config_class.parse(dials, label)
-        dials = settings.model_dump(mode="json", exclude_none=True)
+        dials = planner_settings(label, dials)
         model: str | None = None
         if kind == ORACLE:
             model = self.model_hash("evaluator", judge.name)
@@ -214,7 +218,7 @@ class Run(Experiment[RunConfig]):
             other.name,
             self.model_hash("evaluator", other.name),
             self.model_hash("model", "irn"),
-            self.model_hash("model", "sasrec"),
+            *(self.identity(label, dials, other) for label, dials in yardsticks(self.config)),
             self.dial_pairs.write_csv(),
             self.config.max_length,
         ]
@@ -345,3 +349,12 @@ def ranks_next_items(label: str) -> bool:
     """Return whether a planner ranks more than the one item it shows."""
     found = planner_class(label.partition("/")[0])
     return found.next_item_scores is not Planner.next_item_scores
+
+
+def planner_settings(label: str, dials: dict[str, Any]) -> dict[str, Any]:
+    """Return a planner's settings with all defaults, as JSON has them.
+
+    So a default and the same value given are the same inputs.
+    """
+    settings = planner_class(label.partition("/")[0]).config_class.parse(dials, label)
+    return settings.model_dump(mode="json", exclude_none=True)

@@ -1,4 +1,9 @@
-"""Recompute every figure of a result from its judge, pairs and paths, and compare."""
+"""Recompute a result's figures from its judges, pairs and paths, and compare.
+
+What rests on models or paths that are not kept beside a result is not recomputed: the choice of
+dials, the frontier, the spread over seeds, and planners' ranks of the next item, which are taken
+as they were written.
+"""
 
 import math
 from collections.abc import Iterator
@@ -37,6 +42,11 @@ from influpath.registry import load_model
 # two items are as good as tied.
 RELATIVE, ABSOLUTE = 2e-3, 2e-3
 
+# Keys of a result whose figures rest on what is not kept beside it.
+NOT_RECOMPUTED = ("dial_choice", "frontier", "spread")
+# How the formats of ``influpath reproduce`` begin.
+REPRODUCTION = "influpath-reproduction-"
+
 
 @dataclass(frozen=True)
 class Check:
@@ -56,7 +66,7 @@ class Check:
 
 
 def verify_result(path: str | Path, data_dir: str | None = None) -> list[Check]:
-    """Recompute every figure of a result file.
+    """Recompute the figures of a result file; see ``NOT_RECOMPUTED`` for the others.
 
     Args:
         path: A result written by a run, with its folder beside it.
@@ -69,6 +79,11 @@ def verify_result(path: str | Path, data_dir: str | None = None) -> list[Check]:
     path = Path(path)
     document = read_json(path, ResultError)
     kind = document.get("format") if isinstance(document, dict) else None
+    if isinstance(kind, str) and kind.startswith(REPRODUCTION):
+        raise ResultError(
+            f"{path}: is a table or figure of `influpath reproduce`, whose paths are not kept; to "
+            "check it, make it anew with other folders for results and runs."
+        )
     if kind not in (FORMAT, feasibility.FORMAT):
         raise ResultError(f"{path}: is not a result of this version of influpath.")
     beside = path.with_suffix("")

@@ -32,7 +32,7 @@ DRAWN = {
     "log_ppl": "log(PPL) (nats, left of 0 is smoother)",
 }
 # What rows that are compared have in common.
-SAME = ("judge", "pairs", "dials", "irn")
+SAME = ("judge", "pairs", "dials")
 WORTH = ("ioi", "accepted_sr@20", "log_ppl", "sr", "ior", "worst_step")
 LOOKS = {
     ("training", "chosen"): Look(BLUE, "o", "-"),
@@ -47,15 +47,15 @@ LEGEND = {
 
 
 def merged_ablations(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return one document with the rows of all that were made with the same IRN and dials.
+    """Return one document with the rows of all that were made with the same settings and dials.
 
-    What was made with other settings, within a budget say, cannot stand beside them: the largest
-    number of documents that go together is taken.
+    What was made with others, within a budget say, cannot stand beside them: the largest number of
+    documents that go together is taken, and the others are named.
     """
     alike: list[list[Mapping[str, Any]]] = []
     for document in documents:
         for others in alike:
-            if all(document["result"][key] == others[0]["result"][key] for key in SAME):
+            if common(document) == common(others[0]):
                 others.append(document)
                 break
         else:
@@ -65,7 +65,14 @@ def merged_ablations(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for document in most:
         for group in ("training", "planning"):
             whole[group] |= document["result"][group]
+    whole["left_out"] = [one["recipe"] for own in alike if own is not most for one in own]
     return {**most[0], "result": whole}
+
+
+def common(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what documents must have in common to stand side by side."""
+    settings = {key: value for key, value in document["config"].items() if key != "variant"}
+    return {**{key: document["result"][key] for key in SAME}, "config": settings}
 
 
 def rows_of(result: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
@@ -146,6 +153,11 @@ def ablation_words(document: Mapping[str, Any]) -> str:
             "What they do to the network:\n\n" + network_table(result),
             about_losses(result),
         ]
+    if result.get("left_out"):
+        parts.append(
+            f"Left out, since made with other settings: {listed(result['left_out'])}; make them "
+            "anew to see them here."
+        )
     parts.append(
         f"{excluded} of {len(counted)} intervals in these tables exclude 0; about one in twenty "
         "would where nothing differs. They are over users: every network was trained once, and "

@@ -14,6 +14,7 @@ from influpath.experiments.reproduction.config import FEWEST_PAIRS, Reproduction
 from influpath.experiments.run import Run
 from influpath.experiments.training_jobs import TrainingJob
 from influpath.files import read_json
+from influpath.recommenders.base import Recommender
 from influpath.recommenders.model_files import ABOUT
 
 # What does not depend on IRN and so is the same for all its variants.
@@ -25,10 +26,18 @@ class Bench(Run):
 
     Attributes:
         irn_called: What tells its IRN's training from that of the configured IRN, for people.
+        judged_as: The bench of another seed, whose order its judges keep; None for their own.
     """
 
     config: ReproductionConfig
     irn_called: str = ""
+    judged_as: "Bench | None" = None
+
+    def rank_evaluators(self) -> list[Recommender]:
+        """Return the evaluators, best first, or in the order of another bench."""
+        if self.judged_as is None:
+            return super().rank_evaluators()
+        return [self._evaluators[judge.name] for judge in self.judged_as.evaluators]
 
     @cached_property
     def report_pairs(self) -> pl.DataFrame:
@@ -65,7 +74,7 @@ class Bench(Run):
             return self
         models = self.config.models | {"irn": settings}
         other = Bench(self.config.model_copy(update={"models": models}), self.data_dir, self.root)
-        other.irn_called = called
+        other.irn_called, other.judged_as = called, self.judged_as
         # One record of times for one folder.
         other.workspace = self.workspace
         for name in SHARED:

@@ -12,13 +12,16 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from influpath.config import FrozenConfig, read_toml
 from influpath.errors import ConfigError
-from influpath.experiments.config import RunConfig, check_settings, with_seed
+from influpath.experiments.config import RunConfig, check_models, check_settings, with_seed
 from influpath.planning.schedule import FloatSchedule, IntSchedule, PositiveIntSchedule
+from influpath.registry import recommender_class
 
 # Fewer pairs than this make no table, whatever the budget.
 FEWEST_PAIRS = 30
 # With a smaller share of the time than this, sweeps have fewer values.
 SMALL_SHARE = 0.25
+# The keys of a ramp, as JSON has it.
+RAMP = {"start", "end"}
 # With a smaller share than this pairs shrink faster than all else, since not everything shrinks.
 EVEN_SHARE = 0.4
 CORE = "core"
@@ -98,6 +101,7 @@ class ReproductionConfig(RunConfig):
 
     @model_validator(mode="after")
     def _variants_fit(self) -> Self:
+        check_models(self.frontier, self.models)
         check_settings_of_variants(self)
         return self
 
@@ -134,7 +138,11 @@ class ReproductionConfig(RunConfig):
         return self.parse(values, f"{self.name}, preset {preset}")
 
     def within(
-        self, budget: float | None, groups: set[str], kept: Collection[str] = frozenset()
+        self,
+        budget: float | None,
+        groups: set[str],
+        kept: Collection[str] = frozenset(),
+        seeds: int = 1,
     ) -> Self:
         """Return the configuration that takes about ``budget`` minutes.
 
@@ -146,16 +154,34 @@ class ReproductionConfig(RunConfig):
             budget: Minutes; None is as many as it takes.
             groups: The groups of the recipes to be made.
             kept: Evaluators that are not trained, since earlier results have kept them.
+            seeds: How many seeds are made.
+
+        Raises:
+            ConfigError: It is not known how long a group takes.
         """
-        needed = sum(self.minutes.get(group, 0.0) for group in groups)
-        if budget is None or needed <= budget:
+        if budget is None:
             return self
+        if unknown := sorted(groups - set(self.minutes)):
+            raise ConfigError(
+                f"--budget: it is not known how long {unknown[0]} takes; give it in the settings' "
+                "table [minutes], or do without a budget."
+            )
+        needed = seeds * sum(self.minutes[group] for group in groups)
+        if needed <= budget:
+            return self
+        if seeds > 1:
+            # Those of further seeds are not kept.
+            kept = ()
         share = max(budget / needed, 0.01)
         values = self.model_dump(mode="json")
-        for group in ("evaluators", "models", "variants"):
+        for group in ("evaluators", "models"):
             for name, settings in values[group].items():
                 if group != "evaluators" or name not in kept:
-                    values[group][name] = fewer_epochs(settings, share)
+                    values[group][name] = fewer_epochs(name, settings, share)
+        for name, changes in self.variants.items():
+            # One that does not name its epochs has those of IRN.
+            if "epochs" in changes.get("training", {}):
+                values["variants"][name] = fewer_epochs("irn", changes, share)
         if share < SMALL_SHARE:
             values["dials"] = thinned(values["dials"], share, 2)
             values["frontier"] = thinned(values["frontier"], share, 2)
@@ -186,6 +212,8 @@ def check_settings_of_variants(config: ReproductionConfig) -> None:
     Raises:
         ValueError: One is not; for pydantic to report.
     """
+    if config.variants and "irn" not in config.models:
+        raise ValueError("variants: are settings of IRN, which needs models.irn")
     for name in config.variants:
         check_settings({"irn": config.settings_of(name)})
 
@@ -199,27 +227,29 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def fewer_epochs(settings: dict[str, Any], share: float) -> dict[str, Any]:
-    """Return settings with a share of their epochs, at least one."""
-    training = settings.get("training", {})
-    if "epochs" not in training:
+def fewer_epochs(name: str, settings: dict[str, Any], share: float) -> dict[str, Any]:
+    """Return a recommender's settings with a share of its epochs, at least one."""
+    training = getattr(recommender_class(name).config_class.parse(settings, name), "training", None)
+    if training is None:
         return settings
-    return settings | {
-        "training": training | {"epochs": max(1, math.ceil(share * training["epochs"]))}
-    }
+    epochs = max(1, math.ceil(share * training.epochs))
+    return settings | {"training": settings.get("training", {}) | {"epochs": epochs}}
 
 
 def thinned(values: Any, share: float, fewest: int) -> Any:
     """Return settings in which every list of values is thinned; see ``some_of``.
 
-    A schedule is a list within a list and is one value.
+    A schedule is one value, be it a list within a list or a ramp.  Of a list of tables some are
+    taken, and these are thinned themselves.
     """
     if isinstance(values, dict):
+        if set(values) == RAMP:
+            return values
         return {key: thinned(value, share, fewest) for key, value in values.items()}
     if isinstance(values, list):
-        if any(isinstance(value, dict) for value in values):
-            return [thinned(value, share, fewest) for value in values]
-        return some_of(values, share, fewest)
+        tables = any(isinstance(value, dict) and set(value) != RAMP for value in values)
+        kept = some_of(values, share, fewest)
+        return [thinned(value, share, fewest) for value in kept] if tables else kept
     return values
 
 

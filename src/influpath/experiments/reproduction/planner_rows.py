@@ -214,4 +214,7 @@ def over_seeds(document: Mapping[str, Any], label: str, metrics: Sequence[str]) 
     ]
     if not parts:
         return ""
-    return f"Over {document['seeds']} seeds of all models, {label} has {listed(parts)}."
+    return (
+        f"Over {document['seeds']} seeds of all models, {label} has {listed(parts)}. Its dials are "
+        "chosen anew with each seed; the judge is of the same kind."
+    )

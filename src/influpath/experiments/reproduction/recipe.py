@@ -6,9 +6,12 @@ from typing import Any, ClassVar
 
 from matplotlib.figure import Figure
 
+from influpath.experiments.dial_choice import REC2INF, VANILLA
 from influpath.experiments.reproduction.bench import Bench
 from influpath.experiments.reproduction.config import CORE, ReproductionConfig
+from influpath.experiments.run import planner_settings
 from influpath.experiments.training_jobs import TrainingJob
+from influpath.registry import recommender_class
 
 
 class Recipe(ABC):
@@ -83,28 +86,37 @@ def pair_settings(config: ReproductionConfig) -> dict[str, Any]:
 def path_settings(config: ReproductionConfig, *planners: str) -> dict[str, Any]:
     """Return what decides paths of these planners and what the headline judge says of them.
 
+    Defaults are spelled out: one that changes makes other results.
+
     Args:
         config: The configuration.
-        planners: Labels; their models' settings, dials and, for IRN, the grid count.
+        planners: Labels; their models' settings, dials and, for IRN, the grid and the yardsticks
+            that its dials are chosen by.
     """
-    values = config.model_dump(mode="json")
-    names = {label.partition("/")[2] or label for label in planners}
-    if "irn" in names:
-        # Its dials are chosen with these as yardsticks.
-        names |= {"sasrec"}
+    dials = {label: config.planner_dials.get(label, {}) for label in planners}
+    if "irn" in planners:
+        dials |= {label: config.planner_dials.get(label, {}) for label in (VANILLA, REC2INF)}
+    names = {label.partition("/")[2] or label for label in dials}
     return {
         **pair_settings(config),
-        "evaluators": values["evaluators"],
+        "evaluators": {name: model_settings(name, own) for name, own in config.evaluators.items()},
         "half": config.half,
-        "models": {name: values["models"][name] for name in sorted(names) if name in config.models},
+        "models": {
+            name: model_settings(name, config.models[name])
+            for name in sorted(names)
+            if name in config.models
+        },
         "planner_dials": {
-            label: values["planner_dials"][label]
-            for label in sorted(planners)
-            if label in config.planner_dials
+            label: planner_settings(label, own) for label, own in sorted(dials.items())
         },
         "planners": list(planners),
-        "dials": values["dials"] if "irn" in planners else None,
+        "dials": config.dials.model_dump(mode="json") if "irn" in planners else None,
     }
+
+
+def model_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return a recommender's settings with all defaults, as JSON has them."""
+    return recommender_class(name).config_class.parse(settings, name).model_dump(mode="json")
 
 
 def table_settings(config: ReproductionConfig) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from influpath.experiments.reproduction.markdown import NAMES, cell, listed, number, table
-from influpath.experiments.reproduction.planner_rows import sign
+from influpath.experiments.reproduction.planner_rows import as_printed, printed_planners, sign
 from influpath.experiments.reproduction.search_figure import SYMBOLS, last_score
 
 WHO = {
@@ -33,13 +33,21 @@ def settings_table(document: Mapping[str, Any]) -> str:
             range_text(values, name in result["ranges"]),
             "" if printed is None else f"{printed[name]:g}",
             f"{best[name]:g}",
-            f"{result['project']['settings'][name]:g}",
+            own_text(result["project"]["settings"][name], values, name in result["ranges"]),
             "" if name not in importance else number(importance[name]["importance"]),
         ]
         for name, values in result["space"].items()
     ]
     columns = ["setting", "range", "paper", "best found", "this project", "importance"]
-    return table(columns, rows, text=2)
+    text = table(columns, rows, text=2)
+    beyond = any(row[4].endswith("*") for row in rows)
+    return f"{text}\n\n\\* Not in the range that was searched." if beyond else text
+
+
+def own_text(value: float, values: Sequence[float], whole: bool) -> str:
+    """Return a setting of the project, marked where the search could not have found it."""
+    inside = values[0] <= value <= values[-1] if whole else value in values
+    return f"{value:g}" if inside else f"{value:g}\\*"
 
 
 def range_text(values: Sequence[float], whole: bool) -> str:
@@ -99,9 +107,14 @@ def worth(document: Mapping[str, Any]) -> str:
         [WHO[name], number(scores[name], "ioi"), *(cell(row[metric], metric) for metric in METRICS)]
         for name, row in report["rows"].items()
     ]
+    printed = printed_planners(document["dataset"], document["config"]["max_length"]).get("irn", {})
+    if printed:
+        figures = [as_printed(printed.get(metric)) for metric in METRICS]
+        rows.append(["the paper's IRN, its own judge", "", *figures])
     text = table(["settings", "score", *(NAMES[metric] for metric in METRICS)], rows)
     notes = [
-        f"Each IRN was trained once, for at most {epochs} epochs. The score is that of the search; "
+        f"Each IRN was trained once, for at most {epochs} epochs, and planned at neutral dials, so "
+        "that these are not the rows of Table III. The score is that of the search; "
         f"the other columns are of {report['pairs']} report pairs under {report['judge']}, which "
         "had no say in it, with 95% intervals. The best trial's score is the largest of many, and "
         "so flatters it; its other columns do not."

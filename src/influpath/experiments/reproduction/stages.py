@@ -42,6 +42,7 @@ class Stages:
         root: Folder of the working files.
         seeds: How many seeds.
         budget: Minutes that the configuration was made for, for the record.
+        whole: The configuration before it was made smaller for the budget, if it was.
     """
 
     config: ReproductionConfig
@@ -51,6 +52,7 @@ class Stages:
     root: Path = field(default_factory=lambda: Path("runs"))
     seeds: int = 1
     budget: float | None = None
+    whole: ReproductionConfig | None = None
 
     def __post_init__(self) -> None:
         first = Bench(self.config, self.data_dir, self.root)
@@ -58,6 +60,8 @@ class Stages:
         for number in range(1, self.seeds):
             bench = Bench(self.config.at_seed(number), self.data_dir, self.root)
             bench.workspace = first.workspace
+            # What another judge says is no spread over seeds.
+            bench.judged_as = first
             self.benches.append(bench)
 
     @property
@@ -98,8 +102,14 @@ class Stages:
 
     def inputs(self, recipe: Recipe, bench: Bench) -> list[Any]:
         """Return all that a recipe's result depends on, at one seed."""
-        settings = recipe.settings(bench.config)
-        return [recipe.name, recipe.version, settings, bench.dataset.fingerprint]
+        data = bench.dataset
+        return [
+            recipe.name,
+            recipe.version,
+            recipe.settings(bench.config),
+            data.fingerprint,
+            data.catalogue_fingerprint,
+        ]
 
     def hash_of(self, recipe: Recipe) -> str:
         """Return what stands for the inputs of all seeds."""
@@ -148,7 +158,8 @@ class Stages:
             by_seed.append(made["result"])
             for name, value in made["seconds"].items():
                 seconds[name] = round(seconds.get(name, 0.0) + value, 1)
-        data = self.config.data
+        data, settings = self.config.data, recipe.settings(self.config)
+        smaller = self.whole is not None and settings != recipe.settings(self.whole)
         return {
             "format": FORMAT,
             "recipe": recipe.name,
@@ -156,9 +167,9 @@ class Stages:
             "dataset": data.source,
             "preset": data.preset,
             "inputs": self.hash_of(recipe),
-            "config": recipe.settings(self.config),
-            "budget_minutes": self.budget,
-            "pair_share": self.config.pair_share,
+            "config": settings,
+            "budget_minutes": self.budget if smaller else None,
+            "pair_share": settings.get("pair_share", 1.0),
             "seeds": len(benches),
             "data": {"fingerprint": benches[0].dataset.fingerprint, **benches[0].dataset.stats()},
             "result": by_seed[0],

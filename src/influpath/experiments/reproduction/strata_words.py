@@ -50,5 +50,5 @@ def lead_in(stratum: Mapping[str, Any]) -> str:
         better = sides(named, "irn", metric).better
         rest = [other for other in others if other not in better]
         said = f"{NAMES[metric]} better than {len(better)} of {len(others)}"
-        parts.append(said + (f" (not than {in_short(rest, others)})" if rest else ""))
+        parts.append(said + (f" (not better than {in_short(rest, others)})" if rest else ""))
     return f"{stratum['name']}: {'; '.join(parts)}."

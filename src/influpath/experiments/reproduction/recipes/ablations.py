@@ -23,7 +23,12 @@ from influpath.experiments.reproduction.ablation_results import (
 )
 from influpath.experiments.reproduction.bench import Bench
 from influpath.experiments.reproduction.config import ReproductionConfig
-from influpath.experiments.reproduction.recipe import Recipe, path_settings, planner_jobs
+from influpath.experiments.reproduction.recipe import (
+    Recipe,
+    model_settings,
+    path_settings,
+    planner_jobs,
+)
 from influpath.experiments.result import about_model
 from influpath.experiments.run import NEUTRAL
 from influpath.experiments.training_jobs import TrainingJob
@@ -117,7 +122,8 @@ class TrainingAblation(Ablation):
 
     def settings(self, config: ReproductionConfig) -> dict[str, Any]:
         """See ``Recipe.settings``."""
-        return {**path_settings(config, "irn"), "variant": config.settings_of(self.variant)}
+        variant = model_settings("irn", config.settings_of(self.variant))
+        return {**path_settings(config, "irn"), "variant": variant}
 
     def available(self, config: ReproductionConfig) -> bool:
         """See ``Recipe.available``."""
@@ -154,6 +160,9 @@ class DialAblation(Ablation):
         dial: Its name.
         changes: Takes the chosen dials and M; returns other values of the dial, by what they are.
     """
+
+    # Since 2, guidance that is 1 on average is spread the other way.
+    version = 2
 
     def __init__(self, dial: str, changes: Callable[[Dials, int], Mapping[str, Dials]]) -> None:
         self.changes = changes

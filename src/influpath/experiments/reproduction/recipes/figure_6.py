@@ -21,7 +21,12 @@ from influpath.experiments.reproduction.drawing import (
 )
 from influpath.experiments.reproduction.markdown import NAMES, cell, listed, table
 from influpath.experiments.reproduction.planner_rows import dials_text, sign
-from influpath.experiments.reproduction.recipe import Recipe, path_settings, planner_jobs
+from influpath.experiments.reproduction.recipe import (
+    Recipe,
+    model_settings,
+    path_settings,
+    planner_jobs,
+)
 from influpath.experiments.run import NEUTRAL
 from influpath.experiments.training_jobs import TrainingJob
 from influpath.irn.config import IRNConfig
@@ -47,7 +52,7 @@ class Figure6(Recipe):
         return {
             **path_settings(config, "irn", *blind_planners(config)),
             "lengths": list(config.lengths),
-            "window": config.settings_of(window_variant(config)),
+            "window": model_settings("irn", config.settings_of(window_variant(config))),
         }
 
     def jobs(self, bench: Bench) -> list[TrainingJob]:
@@ -256,7 +261,18 @@ def findings(result: Mapping[str, Any]) -> Iterator[str]:
         ]
         yield f"From M = {gains['from']} to {gains['to']}, {NAMES[metric]} {listed(clauses)}."
     if gains:
-        yield "The paper says of SR that IRN's grows steadily and the baselines' flattens out."
+        growing = [
+            label
+            for label, row in gains["planners"].items()
+            if label not in (CHOSEN, AT_NEUTRAL) and sign(row["sr"]) > 0
+        ]
+        here = (
+            f"here that of {listed(growing)} grows as well"
+            if growing
+            else "so it is here for those that are drawn"
+        )
+        said = "The paper says of SR that IRN's grows steadily and the baselines' flattens out"
+        yield f"{said}; {here}."
     for label, rows in result["differences"].items():
         ahead, behind = (
             {

@@ -17,6 +17,7 @@ from influpath.experiments.reproduction.drawing import AXES, GRID, metric_line, 
 from influpath.experiments.reproduction.markdown import NAMES, cell, listed, table
 from influpath.experiments.reproduction.planner_rows import dial_text, dials_text, sign
 from influpath.experiments.reproduction.recipe import Recipe, path_settings, planner_jobs
+from influpath.experiments.run import NEUTRAL
 from influpath.experiments.training_jobs import TrainingJob
 from influpath.irn.attention_share import even_share, objective_share
 from influpath.irn.model import IRN
@@ -38,6 +39,8 @@ SHOWN = ("sr", "accepted_sr@20", "log_ppl", "ioi")
 # So many values of a dial can be written side by side.
 UPRIGHT = 5
 DRAWN = ("sr", "accepted_sr@20", "log_ppl")
+# The paper's w_t, which it varies with the other dials neutral.
+PAPER_W_T = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 class Figure7(Recipe):
@@ -45,6 +48,7 @@ class Figure7(Recipe):
 
     name: ClassVar[str] = "figure-7"
     title: ClassVar[str] = "Figure 7: success and smoothness against aggressiveness"
+    version: ClassVar[int] = 2
 
     def settings(self, config: ReproductionConfig) -> dict[str, Any]:
         """See ``Recipe.settings``."""
@@ -86,6 +90,7 @@ class Figure7(Recipe):
             },
             "even_attention": attention_of_an_item(bench, chosen["irn"]),
             "dials": dials,
+            "as_in_the_paper": as_in_the_paper(bench),
         }
 
     def draw(self, document: Mapping[str, Any]) -> Figure:
@@ -138,6 +143,7 @@ class Figure7(Recipe):
             table(["", *(NAMES[metric] for metric in SHOWN)], lines),
             "\n".join(f"- {sentence}" for sentence in findings(result)),
             about_attention(result),
+            about_the_papers_range(result),
             "The paper maps its levels of k and w_t onto one axis and says that SR grows with "
             "both. The two have no common scale, so no level of one is compared with a level of "
             "the other here; the frontier compares planners at equal log(PPL).",
@@ -149,6 +155,18 @@ def judged(bench: Bench, label: str, dials: dict[str, Any]) -> Judgement:
     """Plan on the fixed subset and let the headline judge read."""
     paths = bench.subset_paths(label, dials)
     return judge_paths(bench.judge, bench.subset, paths, bench.split.train)
+
+
+def as_in_the_paper(bench: Bench) -> dict[str, Any]:
+    """Return IRN's metrics at the paper's w_t, all other dials neutral."""
+    judgements = [judged(bench, "irn", {**NEUTRAL, "w_t": w_t}) for w_t in PAPER_W_T]
+    return {
+        "points": [
+            {"value": w_t, **bench.row("irn", judgement, SHOWN)}
+            for w_t, judgement in zip(PAPER_W_T, judgements, strict=True)
+        ],
+        "change": change(judgements, bench.config.seed),
+    }
 
 
 def change(judgements: list[Judgement], seed: int) -> dict[str, Any]:
@@ -225,17 +243,35 @@ def findings(result: Mapping[str, Any]) -> Iterator[str]:
         first, last = (value_text(dial, sweep["points"][end]["value"]) for end in (0, -1))
         if len(sweep["points"]) < 2:
             continue
-        verbs = {1: "grows", -1: "falls"}
-        told = [
-            f"{NAMES[metric]} {verbs[sign(at)]} by {cell(absolute(at), metric)}"
-            for metric, at in sweep["change"].items()
-            if sign(at)
-        ]
-        even = [NAMES[metric] for metric, at in sweep["change"].items() if not sign(at)]
-        sentence = listed(told) or "no metric is told apart"
-        if told and even:
-            sentence += f"; not told apart: {listed(even)}"
-        yield f"{sweep['planner']}, {dial} from {first} to {last}: {sentence}."
+        yield f"{sweep['planner']}, {dial} from {first} to {last}: {change_words(sweep['change'])}."
+
+
+def change_words(change: Mapping[str, Any]) -> str:
+    """Return what grows and what falls from the first value of a dial to its last."""
+    verbs = {1: "grows", -1: "falls"}
+    told = [
+        f"{NAMES[metric]} {verbs[sign(at)]} by {cell(absolute(at), metric)}"
+        for metric, at in change.items()
+        if sign(at)
+    ]
+    even = [NAMES[metric] for metric, at in change.items() if not sign(at)]
+    sentence = listed(told) or "no metric is told apart"
+    return f"{sentence}; not told apart: {listed(even)}" if told and even else sentence
+
+
+def about_the_papers_range(result: Mapping[str, Any]) -> str:
+    """Return what w_t does over the paper's range, where it has no other dial."""
+    own = result["as_in_the_paper"]
+    rows = [
+        [value_text("w_t", point["value"]), *(cell(point[metric], metric) for metric in SHOWN)]
+        for point in own["points"]
+    ]
+    first, last = (value_text("w_t", own["points"][end]["value"]) for end in (0, -1))
+    return (
+        "As the paper does it, with all other dials neutral:\n\n"
+        + table(["w_t", *(NAMES[metric] for metric in SHOWN)], rows)
+        + f"\n\nFrom w_t {first} to {last}: {change_words(own['change'])}."
+    )
 
 
 def absolute(interval: Mapping[str, Any]) -> dict[str, Any]:

@@ -195,10 +195,14 @@ def about_shape(result: Mapping[str, Any]) -> Iterator[str]:
             f"({test['test']}, {p_text(test['p'])}, n = {test['n']:,})."
         )
     if before["normality"] is not None:
-        verdict = "is rejected" if before["normality"]["p"] < 0.05 else "is not rejected"
-        yield (
-            "A normal shape alone says nothing: the user embeddings are drawn from one, and before "
-            f"training normality {verdict} ({p_text(before['normality']['p'])})."
+        p = p_text(before["normality"]["p"])
+        yield "A normal shape alone says nothing: the user embeddings are drawn from one, " + (
+            f"and even so the test rejects r_u before training ({p}): with so many users it sees "
+            "departures that hardly matter, so skewness and kurtosis say more."
+            if before["normality"]["p"] < 0.05
+            else f"and before training normality is not rejected either ({p})."
+            if test is not None and test["p"] >= 0.05
+            else f"and before training normality is not rejected ({p})."
         )
     if before["sd"] > 0:
         yield (

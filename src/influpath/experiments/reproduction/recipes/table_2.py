@@ -10,7 +10,12 @@ from influpath.experiments import reported
 from influpath.experiments.reproduction.bench import Bench
 from influpath.experiments.reproduction.config import ReproductionConfig
 from influpath.experiments.reproduction.markdown import flat_cell, number, table
-from influpath.experiments.reproduction.recipe import Recipe, evaluator_jobs, pair_settings
+from influpath.experiments.reproduction.recipe import (
+    Recipe,
+    evaluator_jobs,
+    model_settings,
+    pair_settings,
+)
 from influpath.experiments.result import about_model, next_item_scores
 from influpath.experiments.training_jobs import TrainingJob
 
@@ -24,7 +29,8 @@ class Table2(Recipe):
     def settings(self, config: ReproductionConfig) -> dict[str, Any]:
         """See ``Recipe.settings``."""
         data = {key: pair_settings(config)[key] for key in ("data", "seed")}
-        return {**data, "evaluators": config.evaluators, "half": config.half}
+        evaluators = {name: model_settings(name, own) for name, own in config.evaluators.items()}
+        return {**data, "evaluators": evaluators, "half": config.half}
 
     def jobs(self, bench: Bench) -> list[TrainingJob]:
         """See ``Recipe.jobs``."""

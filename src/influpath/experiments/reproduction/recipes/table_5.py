@@ -19,7 +19,12 @@ from influpath.experiments.reproduction.planner_rows import (
     planner_table,
     sign,
 )
-from influpath.experiments.reproduction.recipe import Recipe, path_settings, planner_jobs
+from influpath.experiments.reproduction.recipe import (
+    Recipe,
+    model_settings,
+    path_settings,
+    planner_jobs,
+)
 from influpath.experiments.result import COMPARED, about_model, paired_differences
 from influpath.experiments.run import NEUTRAL
 from influpath.experiments.training_jobs import TrainingJob
@@ -143,7 +148,7 @@ def mask_settings(config: ReproductionConfig) -> dict[str, Any]:
         if has != wanted:
             where = f"variants.{variant}" if variant else "models.irn"
             raise ConfigError(f"{where}: mask_type is {has}; Table V needs {wanted}.")
-        found[mask] = settings
+        found[mask] = model_settings("irn", settings)
     return found
 
 

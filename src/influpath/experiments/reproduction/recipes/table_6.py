@@ -68,7 +68,7 @@ class Table6(Recipe):
         """See ``Recipe.settings``."""
         return {
             **path_settings(config, VANILLA),
-            "irn": config.models["irn"],
+            "irn": full_settings(config),
             "margin": config.dials.margin,
             "search": config.search.model_dump(mode="json"),
             "printed": printed_settings(config.data.source),
