@@ -58,6 +58,30 @@ def test_verify_agrees(finished: Path) -> None:
     counts = outcome.output.partition(": ")[2].split()
     assert counts[0] == counts[2]
     assert int(counts[0]) > 200
+    # What is not checked is not said to agree.
+    assert "Not recomputed, as what they rest on is not kept: dial_choice, frontier, spread." in (
+        outcome.output
+    )
+
+
+def test_verify_says_what_a_reproduced_table_is(tmp_path: Path) -> None:
+    (tmp_path / "table-3.json").write_text('{"format": "influpath-reproduction-1"}')
+    outcome = Outcome("verify", tmp_path / "table-3.json")
+    assert outcome.status == 2
+    assert "is a table or figure of `influpath reproduce`" in outcome.errors
+
+
+def test_a_run_without_irn_is_refused_before_anything_is_trained(
+    config: Path, tmp_path: Path
+) -> None:
+    text = config.read_text().replace('"irn", "vanilla/sasrec"', '"vanilla/sasrec"')
+    changed = tmp_path / "changed.toml"
+    changed.write_text(text)
+    outcome = Outcome("--quiet", "run", changed, "--runs-dir", tmp_path / "runs")
+    assert outcome.status == 2
+    assert "planners must have irn" in outcome.errors
+    assert len(outcome.errors.splitlines()) == 1
+    assert not list((tmp_path / "runs").glob("*/models/*"))
 
 
 def copy_of(finished: Path, folder: Path) -> Path:

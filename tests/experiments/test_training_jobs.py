@@ -70,6 +70,8 @@ def test_a_run_trains_in_that_order_and_keeps_its_keys(
         data=DataConfig(source="simulated", options=WORLD),
         evaluators={"sasrec": {"seed": 1}, "bert4rec": {"seed": 2}},
         models={"pop": {}, "irn": {"seed": 3}},
+        planners=("irn", "vanilla/pop"),
+        planner_dials={"irn": {}},
     )
     run = Run(config, root=tmp_path)
     run.train()

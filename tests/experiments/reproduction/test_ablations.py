@@ -1,5 +1,6 @@
 """Ablations and Figure 7 with retraining: what is changed, what is measured, the words."""
 
+import copy
 import json
 from collections.abc import Iterator
 from copy import deepcopy
@@ -271,9 +272,17 @@ def test_what_was_made_with_other_settings_stands_apart(ablations: dict[str, Any
         for name, found in result["training"].items()
     }
     rows["leak"] = {**rows["leak"], "pairs": 7}
-    merged = merged_ablations([{**ablations, "result": row} for row in rows.values()])
+    # The same network trained again in other seconds is the same network.
+    again = copy.deepcopy(result["irn"])
+    again["training"]["seconds"] = 1e6
+    rows["adjacent"] = {**rows["adjacent"], "irn": again}
+    merged = merged_ablations(
+        [{**ablations, "recipe": f"ablation-{name}", "result": row} for name, row in rows.items()]
+    )
     assert list(merged["result"]["training"]) == ["adjacent", "type-2"]
     assert merged["result"]["pairs"] == result["pairs"]
+    assert merged["result"]["left_out"] == ["ablation-leak"]
+    assert "Left out, since made with other settings: ablation-leak;" in LEAK.words(merged)
 
 
 def at(mean: float, half: float) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from influpath.experiments.reproduction.stages import Stages
 from influpath.experiments.result import curve_rows
 from influpath.experiments.run import NEUTRAL
 from influpath.irn.attention_share import objective_share
+from influpath.irn.config import IRNConfig
 from influpath.irn.examples import InfluenceTask, training_pieces
 from influpath.irn.model import IRN
 from influpath.irn.window import training_window
@@ -101,6 +102,17 @@ def test_the_picture_says_how_many_and_who_judged(recipe: Recipe, stages: Stages
         pairs = document["result"]["pairs"]
         assert f"{pairs} pairs" in said
         assert f"judge {document['result']['judge']}" in said
+
+
+@pytest.mark.parametrize(("gain", "said"), [(0.2, "that of rec2inf/sasrec grows"), (0.0, "so it")])
+def test_figure_6_says_whether_the_papers_words_hold(gain: float, said: str) -> None:
+    grows = {"mean": 0.2, "ci95": [0.1, 0.3], "n": 9}
+    own = {"mean": gain, "ci95": [gain - 0.1, gain + 0.1], "n": 9}
+    rows = {"irn": grows, figure_6.AT_NEUTRAL: grows, "rec2inf/sasrec": own}
+    planners = {label: {"sr": row, "accepted_sr@20": row} for label, row in rows.items()}
+    result = {"growth": {"from": 20, "to": 50, "planners": planners}, "differences": {}}
+    (sentence,) = [s for s in figure_6.findings(result) if s.startswith("The paper says")]
+    assert f"flattens out; here {said}" in sentence or f"flattens out; {said}" in sentence
 
 
 # Figure 6 -------------------------------------------------------------------------------------
@@ -176,7 +188,7 @@ def test_figure_6_plans_irn_for_every_m(stages: Stages, bench: Bench) -> None:
             assert found["sr"]["mean"] == pytest.approx(gap)
     trained = {job.label for job in Figure6().jobs(bench)}
     assert {"model irn", "model sasrec", "evaluator gru4rec"} <= trained
-    directories = {job.directory for job in Figure6().jobs(bench) if job.label == "model irn"}
+    directories = {job.directory for job in Figure6().jobs(bench) if job.kind == "irn"}
     assert len(directories) == 2
 
 
@@ -205,7 +217,8 @@ def test_without_a_longer_window_irn_itself_is_used(stages: Stages, bench: Bench
     config = stages.config.model_copy(update={"variants": {}})
     assert figure_6.window_variant(config) is None
     settings = Figure6().settings(config)
-    assert settings["window"] == config.models["irn"] != Figure6().settings(stages.config)["window"]
+    own = IRNConfig.parse(config.models["irn"], "irn").model_dump(mode="json")
+    assert settings["window"] == own != Figure6().settings(stages.config)["window"]
     assert Figure6().draw({"result": {"lengths": []}}) is None
 
 
@@ -245,6 +258,19 @@ def test_one_dial_varies_and_the_others_stay_as_chosen(stages: Stages, bench: Be
     dials = {"distance": "genre", "k": k["value"]}
     judgement = bench.judged("rec2inf/sasrec", bench.subset, dials, bench.judge)
     assert k["sr"]["mean"] == pytest.approx(success_rate(judgement).mean())
+
+
+def test_the_papers_range_of_w_t_is_at_neutral_dials(stages: Stages, bench: Bench) -> None:
+    own = result_of(stages, Figure7())["as_in_the_paper"]
+    assert [point["value"] for point in own["points"]] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    for point in own["points"]:
+        dials = {**NEUTRAL, "w_t": point["value"]}
+        judgement = bench.judged("irn", bench.subset, dials, bench.judge)
+        assert point["sr"]["mean"] == pytest.approx(success_rate(judgement).mean())
+    gap = own["points"][-1]["ioi"]["mean"] - own["points"][0]["ioi"]["mean"]
+    assert own["change"]["ioi"]["mean"] == pytest.approx(gap)
+    words = Figure7().words(json.loads(stages.path(Figure7()).read_text()))
+    assert "From w_t 0 to 1: " in words
 
 
 def test_the_attention_on_the_objective_is_the_networks(stages: Stages, bench: Bench) -> None:

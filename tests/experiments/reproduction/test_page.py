@@ -12,6 +12,7 @@ from influpath.experiments.reproduction.config import read_config
 from influpath.experiments.reproduction.page import page_text, write_page, write_report
 from influpath.experiments.reproduction.recipes import RECIPES, chosen
 from influpath.experiments.reproduction.stages import Stages
+from influpath.files import read_json, write_json
 
 from .conftest import TINY
 
@@ -45,6 +46,34 @@ def test_a_damaged_result_is_one_clear_error(tmp_path: Path) -> None:
     (folder / "table-1.json").write_text("[]")
     with pytest.raises(ResultError, match=r"table-1\.json"):
         page_text(tmp_path, tmp_path)
+
+
+def test_what_an_earlier_version_made_is_left_out(
+    stages: Stages, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its words may need what it does not have."""
+    folder = tmp_path / "simulated" / "clean"
+    folder.mkdir(parents=True)
+    for name in ("table-1", "figure-7"):
+        document = read_json(stages.folder / f"{name}.json", ResultError)
+        write_json(folder / f"{name}.json", {**document, "version": 1})
+    text = page_text(tmp_path, tmp_path)
+    assert "## Table I:" in text
+    assert "## Figure 7:" not in text
+    assert "figure-7.json: was made by an earlier version and is left out" in caplog.text
+
+
+def test_the_time_of_every_training_is_counted_once(stages: Stages) -> None:
+    text = page_text(stages.results, stages.results)
+    rows = [line.split("|")[3:5] for line in text.splitlines() if "| all of these |" in line]
+    trained = {
+        name: took
+        for recipe in stages.recipes
+        for name, took in read_json(stages.path(recipe), ResultError)["seconds"].items()
+        if name != "compute"
+    }
+    assert len([name for name in trained if name.startswith("train model irn")]) == 4
+    assert [cells[1].strip() for cells in rows] == [f"{sum(trained.values()) / 60:.1f}"]
 
 
 def test_the_committed_page_is_that_of_the_committed_results() -> None:

@@ -1,6 +1,7 @@
 """The page about the reproduction, and the report: made from the result files alone."""
 
 import base64
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from influpath.experiments import reported
 from influpath.experiments.reproduction.markdown import table
 from influpath.experiments.reproduction.recipe import Recipe
 from influpath.experiments.reproduction.recipes import RECIPES
-from influpath.experiments.reproduction.stages import FORMAT
+from influpath.experiments.reproduction.stages import FORMAT, is_of_now
 from influpath.files import read_json, write_text
+
+logger = logging.getLogger("influpath")
 
 DATASETS = {"ml-1m": "MovieLens-1M", "lastfm": "Last.fm"}
 
@@ -69,7 +72,12 @@ def made_in(folder: Path) -> list[Made]:
                     f"{path}: is no result of this version of influpath; remove it and make it "
                     "anew."
                 )
-            found.append(Made(recipe, document, path))
+            if is_of_now(recipe, document):
+                found.append(Made(recipe, document, path))
+            else:
+                logger.warning(
+                    "%s: was made by an earlier version and is left out; make it anew", path
+                )
     return found
 
 

@@ -163,6 +163,7 @@ class Stages:
         return {
             "format": FORMAT,
             "recipe": recipe.name,
+            "version": recipe.version,
             "title": recipe.title,
             "dataset": data.source,
             "preset": data.preset,
@@ -192,11 +193,26 @@ class Stages:
 
     def draw(self, recipe: Recipe, document: Mapping[str, Any]) -> None:
         """Write the recipe's figure as PNG and SVG, if it has one; others may share it."""
-        documents = [
-            document if part is recipe else read_json(self.path(part), ResultError)
+        shared = {
+            part.name: document if part is recipe else read_json(self.path(part), ResultError)
             for part in sharing(recipe)
             if part is recipe or self.path(part).is_file()
-        ]
-        whole = recipe.merged(documents)
+        }
+        whole = recipe.merged(
+            [
+                shared[part.name]
+                for part in sharing(recipe)
+                if is_of_now(part, shared.get(part.name))
+            ]
+        )
         paths = self.figure(recipe, ".svg"), self.figure(recipe, ".png")
         save_figures(lambda: recipe.draw(whole), recipe.figure_name, *paths)
+
+
+def is_of_now(recipe: Recipe, document: Any) -> bool:
+    """Return whether a result document is one that the recipe as it is now would write."""
+    return (
+        isinstance(document, dict)
+        and document.get("format") == FORMAT
+        and document.get("version", 1) == recipe.version
+    )
