@@ -23,7 +23,10 @@ def about_points(result: Mapping[str, Any]) -> str:
         f"{legend_name(label)} {count} points"
         + ("" if optimism[label] is None else f" and {number(optimism[label], INFLUENCE)} nats")
         for label, count in counts.items()
+        if count > 1
     ]
+    if not points:
+        return ""
     return (
         "Choosing the best points on the pairs that they are measured on flatters a curve, the "
         "more so the more there are. Points of each planner, and by how much its mean IoI is too "
