@@ -200,8 +200,6 @@ def about_shape(result: Mapping[str, Any]) -> Iterator[str]:
             f"and even so the test rejects r_u before training ({p}): with so many users it sees "
             "departures that hardly matter, so skewness and kurtosis say more."
             if before["normality"]["p"] < 0.05
-            else f"and before training normality is not rejected either ({p})."
-            if test is not None and test["p"] >= 0.05
             else f"and before training normality is not rejected ({p})."
         )
     if before["sd"] > 0:

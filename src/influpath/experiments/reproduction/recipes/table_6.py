@@ -15,12 +15,16 @@ from influpath.experiments import reported
 from influpath.experiments.dial_choice import VANILLA
 from influpath.experiments.reproduction.bench import Bench
 from influpath.experiments.reproduction.config import ReproductionConfig, merged
-from influpath.experiments.reproduction.recipe import Recipe, evaluator_jobs, path_settings
+from influpath.experiments.reproduction.recipe import (
+    Recipe,
+    evaluator_jobs,
+    model_settings,
+    path_settings,
+)
 from influpath.experiments.reproduction.search_figure import draw_search
 from influpath.experiments.reproduction.search_words import search_words
 from influpath.experiments.run import NEUTRAL
 from influpath.experiments.training_jobs import TrainingJob, run_jobs
-from influpath.irn.config import IRNConfig
 from influpath.recommenders.base import Recommender
 
 if TYPE_CHECKING:
@@ -68,7 +72,7 @@ class Table6(Recipe):
         """See ``Recipe.settings``."""
         return {
             **path_settings(config, VANILLA),
-            "irn": full_settings(config),
+            "irn": model_settings("irn", config.models["irn"]),
             "margin": config.dials.margin,
             "search": config.search.model_dump(mode="json"),
             "printed": printed_settings(config.data.source),
@@ -219,7 +223,7 @@ def space_of(config: ReproductionConfig) -> "Space":
     from influpath.experiments.reproduction.search_space import Space
 
     printed = reported.printed()["table_6_hyperparameters"]["range"]
-    horizon = full_settings(config)["horizon"]
+    horizon = model_settings("irn", config.models["irn"])["horizon"]
     values = {name: list(printed[name]) for name in FIELDS}
     values["l_max"] = [length for length in values["l_max"] if length >= horizon + 2]
     if not values["l_max"]:
@@ -236,14 +240,9 @@ def printed_settings(source: str) -> dict[str, float] | None:
     return printed and {name: printed[name] for name in (*FIELDS, "lr")}
 
 
-def full_settings(config: ReproductionConfig) -> dict[str, Any]:
-    """Return IRN's settings with all defaults."""
-    return IRNConfig.parse(config.models["irn"], "models.irn").model_dump(mode="json")
-
-
 def bench_of(bench: Bench, settings: Mapping[str, float], epochs: int) -> Bench:
     """Return the bench whose IRN has settings of the paper's Table VI; the others stay."""
-    base = full_settings(bench.config)
+    base = model_settings("irn", bench.config.models["irn"])
     changes: dict[str, Any] = {field: settings[name] for name, field in FIELDS.items()}
     changes["l_min"] = min(base["l_min"], int(settings["l_max"]) // 2)
     changes["training"] = {"learning_rate": settings["lr"], "epochs": epochs}
@@ -254,7 +253,7 @@ def own_bench(bench: Bench) -> Bench:
     """Return the bench with the project's IRN, trained for as many epochs as the last rung."""
     epochs = {"training": {"epochs": bench.config.search.rungs[-1]}}
     called = f"{bench.config.search.rungs[-1]} epochs"
-    return bench.with_irn(merged(full_settings(bench.config), epochs), called)
+    return bench.with_irn(merged(model_settings("irn", bench.config.models["irn"]), epochs), called)
 
 
 def paper_names(irn: Mapping[str, Any]) -> dict[str, float]:
