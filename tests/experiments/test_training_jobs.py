@@ -142,7 +142,7 @@ def test_workers_are_as_quiet_as_their_parent(
 def test_a_worker_whose_parent_was_gone_from_the_start_ends() -> None:
     code = (
         "import os, time\n"
-        "from influpath.experiments.training_jobs import watch_parent\n"
+        "from influpath.experiments.helpers import watch_parent\n"
         "watch_parent(os.getppid() + 1)  # Not its parent: that one is gone.\n"
         "time.sleep(60)\n"
     )

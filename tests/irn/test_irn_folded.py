@@ -8,7 +8,6 @@ import torch
 from irn_networks import random_irn
 
 from influpath.data.sequences import Sequences
-from influpath.irn import folded as folding
 from influpath.irn.folded import folded
 from influpath.irn.network import IRNNetwork
 
@@ -56,7 +55,7 @@ def test_what_was_folded_goes_with_the_network() -> None:
     model = random_irn.__wrapped__(seed=4)
     folded(model.module)
     gc.collect()
-    count = len(folding._KEPT)
+    count = len(folded.kept)
     del model
     gc.collect()
-    assert len(folding._KEPT) == count - 1
+    assert len(folded.kept) == count - 1

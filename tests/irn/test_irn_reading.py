@@ -11,12 +11,13 @@ from irn_networks import random_irn
 from torch import Tensor
 
 from influpath.data.sequences import Sequences
-from influpath.irn import cached_attention, reading
-from influpath.irn.cached_attention import OWN, StateCache
+from influpath.irn import reading, state_cache
 from influpath.irn.model import IRN
 from influpath.irn.reading import advance, peek, read_windows
+from influpath.irn.state_cache import StateCache
 from influpath.irn.window import plan_window
 from influpath.recommenders.blocks import TransformerBlock
+from influpath.recommenders.folded import OWN
 
 ITEM = st.integers(1, 30)
 CONFIGS: list[dict[str, Any]] = [
@@ -50,7 +51,7 @@ def assert_close(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("staying", [0.0, cached_attention.STAYING])
+@pytest.mark.parametrize("staying", [0.0, state_cache.STAYING])
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_reading_on_equals_the_whole_network(staying: float, data: st.DataObject) -> None:
@@ -59,7 +60,7 @@ def test_reading_on_equals_the_whole_network(staying: float, data: st.DataObject
     Whether those that stay are moved or not.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cached_attention, "STAYING", staying)
+        patch.setattr(state_cache, "STAYING", staying)
         compare_reading_on(data)
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from influpath.irn.cached_attention import UNSEEN
 from influpath.native import operators, reading
+from influpath.recommenders.mixing import UNSEEN
 
 compiled = pytest.mark.skipif(operators.usable() is None, reason="no C compiler here")
 seeds = st.integers(0, 2**20)

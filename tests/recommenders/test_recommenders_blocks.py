@@ -12,7 +12,6 @@ from influpath.recommenders.blocks import (
     TransformerBlock,
     causal_attention,
     gelu,
-    log_softmax_at,
     log_softmax_of,
     masked_attention,
 )
@@ -44,12 +43,9 @@ def test_log_softmax_over_the_catalogue(
     hidden = torch.randn(41, 6, generator=generator) * 40
     weight = torch.randn(30, 6, generator=generator)
     bias = torch.randn(30, generator=generator) if biased else None
-    column = torch.randint(0, 30, (41,), generator=generator)
     expected = torch.log_softmax(F.linear(hidden, weight, bias).double(), dim=1)
     found = log_softmax_of(hidden, weight, bias)
     torch.testing.assert_close(found.double(), expected, atol=1e-4, rtol=1e-6)
-    picked = log_softmax_at(hidden, weight, bias, column)
-    torch.testing.assert_close(picked, found.gather(1, column[:, None])[:, 0])
     assert log_softmax_of(hidden[:0], weight, bias).shape == (0, 30)
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from influpath.evaluation import choose_dial, evaluate, summarise
 from influpath.experiments.config import RunConfig
+from influpath.experiments.judging_jobs import Asked
 from influpath.planning.schedule import schedule_text
 from influpath.recommenders.base import Recommender
 
@@ -46,8 +47,8 @@ def try_dials(run: "Run", judge: Recommender, pairs: pl.DataFrame) -> dict[str, 
     }
     candidates = grid.candidates()
     means = []
-    for number, dials in enumerate(candidates):
-        judgement = run.judged("irn", pairs, dials, judge)
+    asked = [Asked("irn", dials, pairs, judge.name) for dials in candidates]
+    for number, (dials, judgement) in enumerate(zip(candidates, run.judge_all(asked), strict=True)):
         means.append(summarise({"irn": judgement}, config.seed).means("irn"))
         logger.info(
             "dials %d/%d: %s -> accepted SR@20 %.3f, IoI %.2f, log(PPL) %.2f, worst step %.2f",

@@ -1,21 +1,18 @@
 """The same paths under every evaluator of a run: as it is, calibrated, and over all of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import polars as pl
 
 from influpath.data.splits import Split
 from influpath.evaluation import (
     Calibration,
     JudgesEvaluation,
     calibrate,
-    judge_paths,
     summarise,
 )
+from influpath.evaluation.judging import Judgement
 from influpath.evaluation.table import Evaluation
-from influpath.planning.paths import Paths
 from influpath.recommenders.base import Recommender
 
 
@@ -36,9 +33,7 @@ class Rating:
 
 def rate(
     judges: Mapping[str, Recommender],
-    labels: Sequence[str],
-    paths_of: Callable[[str, str], Paths],
-    pairs: pl.DataFrame,
+    judged: Callable[[str, float], Mapping[str, Judgement]],
     split: Split,
     seed: int,
 ) -> dict[str, Rating]:
@@ -46,24 +41,18 @@ def rate(
 
     Args:
         judges: Name -> evaluator, the headline judge first.
-        labels: Planners.
-        paths_of: Judge and planner -> paths of these pairs (the oracle's differ by judge).
-        pairs: The pairs, usually the fixed subset.
+        judged: Judge and temperature -> every planner's judgement.
         split: Histories, and the held-out items that calibration is measured on.
         seed: Decides the bootstrap.
     """
     ratings = {}
     for name, judge in judges.items():
         calibration = calibrate(judge, split)
-
-        def rated(temperature: float, name: str = name, judge: Recommender = judge) -> Evaluation:
-            judgements = {
-                label: judge_paths(judge, pairs, paths_of(name, label), split.train, temperature)
-                for label in labels
-            }
-            return summarise(judgements, seed)
-
-        ratings[name] = Rating(rated(1.0), calibration, rated(calibration.temperature))
+        ratings[name] = Rating(
+            summarise(judged(name, 1.0), seed),
+            calibration,
+            summarise(judged(name, calibration.temperature), seed),
+        )
     return ratings
 
 

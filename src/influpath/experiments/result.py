@@ -25,8 +25,10 @@ from influpath.evaluation.judging import Judgement
 from influpath.evaluation.table import Evaluation
 from influpath.experiments import reported
 from influpath.experiments.config import RunConfig
+from influpath.experiments.planner_next_item import next_item
 from influpath.experiments.run import ORACLE, Run
 from influpath.experiments.spread import spread_over_seeds
+from influpath.experiments.sweep import sweep_dials
 from influpath.files import atomic_path, sha256_file, write_json
 
 logger = logging.getLogger("influpath")
@@ -42,12 +44,21 @@ def result_path(run: Run) -> Path:
 
 
 def write_result(run: Run) -> dict[str, Any]:
-    """Do all that is left of a run, write its result and return it."""
+    """Do all that is left of a run, write its result and return it.
+
+    Raises:
+        ConfigError: The run is without IRN.
+    """
     if "irn" not in run.config.planners:
         raise ConfigError(
             f"{run.config.name}: planners must have irn, which a run's tables compare the others "
             "with; other planners alone are compared by `influpath evaluate`."
         )
+    with run.helpers:
+        return _write_result(run)
+
+
+def _write_result(run: Run) -> dict[str, Any]:
     path = result_path(run)
     beside = path.with_suffix("")
     logger.info("training the models that are not there yet")
@@ -64,9 +75,9 @@ def write_result(run: Run) -> dict[str, Any]:
     with run.workspace.timed("spread over seeds"):
         spread = spread_over_seeds(run)
     with run.workspace.timed("frontier"):
-        frontier = run.frontier()
+        frontier = sweep_dials(run)
     with run.workspace.timed("next item"):
-        ranks = run.next_item()
+        ranks = next_item(run)
     write_beside(run, beside, ranks)
     document = {
         "format": FORMAT,

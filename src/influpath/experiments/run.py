@@ -7,18 +7,15 @@ Shape suffixes: R users with a held-out item, B those of them at once, I catalog
 """
 
 import logging
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import polars as pl
-import torch
 
-from influpath.data.sequences import IntArray, Sequences
 from influpath.evaluation import (
     fixed_subset,
     judge_paths,
-    next_item_ranks,
     sample_pairs,
     summarise,
     with_role,
@@ -26,9 +23,11 @@ from influpath.evaluation import (
 from influpath.evaluation.judging import Judgement
 from influpath.evaluation.table import Evaluation
 from influpath.experiments.config import RunConfig
-from influpath.experiments.dial_choice import REC2INF, VANILLA, try_dials, yardsticks
+from influpath.experiments.dial_choice import try_dials, yardsticks
 from influpath.experiments.experiment import Experiment
+from influpath.experiments.helpers import Helpers
 from influpath.experiments.judge_tables import Rating, judge_tables, rate
+from influpath.experiments.judging_jobs import Asked, judge_each
 from influpath.experiments.training_jobs import (
     TrainedModels,
     TrainingJob,
@@ -39,11 +38,9 @@ from influpath.experiments.training_jobs import (
 from influpath.experiments.workspace import input_hash
 from influpath.files import sha256_file
 from influpath.planning.algorithm import plan
-from influpath.planning.base import PlanBatch, Planner
 from influpath.planning.model_planner import ModelPlanner
 from influpath.planning.parts import PlannerParts
 from influpath.planning.paths import Paths
-from influpath.planning.schedule import schedule_text
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.model_files import WEIGHTS
 from influpath.registry import make_planner, planner_class
@@ -187,17 +184,38 @@ class Run(Experiment[RunConfig]):
                 model += self.model_hash("model", dials["guidance_model"])
         return label, dials, model
 
-    def subset_paths(self, label: str, dials: dict[str, Any]) -> Paths:
-        """Return paths on the fixed subset, taken from those of all report pairs where they are."""
-        if label in self.config.whole_planners and dials == self.dials_of(label):
-            return self.paths(label, self.report_pairs, dials, self.judge).of_pairs(self.subset)
-        return self.paths(label, self.subset, dials, self.judge)
-
     def judged(
         self, label: str, pairs: pl.DataFrame, dials: dict[str, Any], judge: Recommender
     ) -> Judgement:
         """Plan and judge."""
-        return judge_paths(judge, pairs, self.paths(label, pairs, dials, judge), self.split.train)
+        return self.judge_asked(Asked(label, dials, pairs, judge.name))
+
+    def judge_asked(self, asked: Asked) -> Judgement:
+        """Plan and judge what is asked for."""
+        judge = self._evaluators[asked.judge]
+        pairs = asked.pairs if asked.judged_on is None else asked.judged_on
+        paths = self.paths(asked.label, asked.pairs, asked.dials, judge, asked.max_length)
+        train = self.split.train
+        return judge_paths(judge, pairs, paths.of_pairs(pairs), train, asked.temperature)
+
+    def judge_all(self, asked: Sequence[Asked]) -> Iterator[Judgement]:
+        """Yield the judgement of each that is asked for, in order; helpers plan several at once."""
+        return judge_each(self, asked)
+
+    @cached_property
+    def helpers(self) -> Helpers:
+        """The processes that plan and judge."""
+        return Helpers(self.config.workers)
+
+    def on_subset(
+        self, label: str, dials: dict[str, Any], judge: Recommender, temperature: float = 1.0
+    ) -> Asked:
+        """Ask for paths on the fixed subset: of those on all report pairs, where they are made."""
+        whole = label in self.config.whole_planners and dials == self.dials_of(label)
+        pairs = self.report_pairs if whole else self.subset
+        return Asked(
+            label, dials, pairs, judge.name, judged_on=self.subset, temperature=temperature
+        )
 
     def dials_of(self, label: str) -> dict[str, Any]:
         """Return the settings of a planner: chosen for IRN, configured or default otherwise."""
@@ -232,20 +250,27 @@ class Run(Experiment[RunConfig]):
     @cached_property
     def judgements(self) -> dict[str, Judgement]:
         """Every planner but the expensive ones on the report pairs, under the headline judge."""
-        return {
-            label: self.judged(label, self.report_pairs, self.dials_of(label), self.judge)
-            for label in self.config.whole_planners
-        }
+        labels = self.config.whole_planners
+        asked = [
+            Asked(label, self.dials_of(label), self.report_pairs, self.judge.name)
+            for label in labels
+        ]
+        return dict(zip(labels, self.judge_all(asked), strict=True))
 
     @cached_property
     def subset_judgements(self) -> dict[str, Judgement]:
         """Every planner, the expensive ones included, on the same fixed subset."""
-        return {
-            label: judge_paths(
-                self.judge, self.subset, self.paths_before(self.judge, label), self.split.train
-            )
-            for label in self.config.planners
-        }
+        return self.judged_on_subset(self.judge)
+
+    def judged_on_subset(
+        self, judge: Recommender, temperature: float = 1.0
+    ) -> dict[str, Judgement]:
+        """Return what a judge says of every planner on the fixed subset."""
+        labels = self.config.planners
+        asked = [
+            self.on_subset(label, self.dials_of(label), judge, temperature) for label in labels
+        ]
+        return dict(zip(labels, self.judge_all(asked), strict=True))
 
     @cached_property
     def subset_evaluation(self) -> Evaluation:
@@ -261,9 +286,7 @@ class Run(Experiment[RunConfig]):
         judges = {judge.name: judge for judge in self.evaluators}
         return rate(
             judges,
-            self.config.planners,
-            lambda judge, label: self.paths_before(judges[judge], label),
-            self.subset,
+            lambda name, temperature: self.judged_on_subset(judges[name], temperature),
             self.split,
             self.config.seed,
         )
@@ -274,81 +297,6 @@ class Run(Experiment[RunConfig]):
         if label in self.config.subset_planners:
             return self.paths(label, self.subset, dials, judge)
         return self.paths(label, self.report_pairs, dials, judge).of_pairs(self.subset)
-
-    def frontier(self) -> list[dict[str, Any]]:
-        """Sweep the planners' dials on the subset; return log(PPL) and IoI of every point."""
-        chosen, sweep = self.dials_of("irn"), self.config.sweep
-        points: list[tuple[str, str, dict[str, Any]]] = [
-            ("irn", f"g {schedule_text(g)}", {**chosen, "guidance": g})
-            for g in sweep.model_dump(mode="json")["guidance"]
-        ]
-        points += [(REC2INF, f"k {k}", {"k": k}) for k in sweep.rec2inf_k]
-        points += [(ORACLE, f"k {k}", {"k": k}) for k in sweep.oracle_k]
-        points += [(VANILLA, "", {})]
-        result = []
-        for label, name, dials in points:
-            if label not in self.config.planners:
-                continue
-            paths = self.subset_paths(label, dials)
-            judgement = judge_paths(self.judge, self.subset, paths, self.split.train)
-            row = summarise({label: judgement}, self.config.seed).to_dict()["planners"][label]
-            metrics = ("log_ppl", "ioi", "accepted_sr@20", "worst_step", "sr")
-            result.append(
-                {"planner": label, "point": name, "dials": dials} | {m: row[m] for m in metrics}
-            )
-        return result
-
-    def next_item(self) -> dict[str, IntArray]:
-        """Rank every user's held-out item under each planner with the pair's objective (Table IV).
-
-        IRN stands twice: at neutral dials ("irn") and at the chosen ones ("irn at its dials").
-        """
-        rows = np.flatnonzero(self.split.held_out)
-        named: list[tuple[str, str, dict[str, Any]]] = [
-            ("irn", "irn", NEUTRAL),
-            ("irn at its dials", "irn", self.dials_of("irn")),
-        ]
-        named += [
-            (label, label, self.dials_of(label))
-            for label in self.config.planners
-            if label not in ("irn", ORACLE) and ranks_next_items(label)
-        ]
-        return {
-            "evaluator": next_item_ranks(self.judge, self.split, rows),
-            **{name: self.ranks_under(label, dials) for name, label, dials in named},
-        }
-
-    def ranks_under(self, label: str, dials: dict[str, Any]) -> IntArray:
-        """Rank every user's held-out item under one planner with the pair's objective: int64 [R].
-
-        Args:
-            label: A planner that ranks next items.
-            dials: Its settings.
-        """
-        planner = make_planner(
-            label, PlannerParts(self.models, self.split.train, self.judge), dials
-        )
-        objectives = self.dataset.items.encode(self.pairs["objective_id"].to_list())
-        users = np.full(len(self.dataset.users), -1)
-        if planner.users is not None:
-            users = planner.users.encode(self.dataset.users.ids, unknown="mark")
-
-        def score(histories: Sequences, at: IntArray) -> torch.Tensor:
-            batch = PlanBatch(
-                users[at], histories, objectives[at], self.config.max_length, len(planner.items)
-            )
-            with torch.inference_mode():
-                scores_BI = planner.next_item_scores(planner.start(batch))
-            assert scores_BI is not None, f"{label} ranks no next items"
-            return scores_BI
-
-        return next_item_ranks(score, self.split, np.flatnonzero(self.split.held_out))
-
-
-def ranks_next_items(label: str) -> bool:
-    """Return whether a planner ranks more than the one item it shows."""
-    found = planner_class(label.partition("/")[0])
-    return found.next_item_scores is not Planner.next_item_scores
 
 
 def planner_settings(label: str, dials: dict[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,10 @@
 """Training several models at once, each in a process of its own on one thread."""
 
 import logging
-import os
-import signal
 import sys
-import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +14,7 @@ from influpath.data import load_dataset
 from influpath.data.splits import leave_last_out
 from influpath.errors import ModelFileError
 from influpath.experiments.config import DataConfig
+from influpath.experiments.helpers import Helpers
 from influpath.experiments.workspace import Workspace
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.model_files import ABOUT, read_model
@@ -117,27 +112,9 @@ def run_jobs(jobs: Sequence[TrainingJob], workers: int) -> None:
         min(workers, len(waiting)),
         ", ".join(job.label for job in waiting),
     )
-    # A fresh interpreter per worker: forked ones would inherit the threads of torch and polars.
-    pool = ProcessPoolExecutor(
-        min(workers, len(waiting)),
-        mp_context=get_context("spawn"),
-        initializer=watch_parent,
-        initargs=(os.getpid(),),
-    )
-    try:
-        with interrupts_held():
-            left = {pool.submit(train_model, job, shown_level()) for job in waiting}
-        while left:
-            # In short waits: polars makes the system restart a wait that Ctrl-C interrupts.
-            finished, left = wait(left, timeout=0.5, return_when=FIRST_EXCEPTION)
-            for future in finished:
-                future.result()
-    except BaseException:
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
+    with Helpers(min(workers, len(waiting))) as helpers:
+        for _ in helpers.each(partial(train_model, shown=shown_level()), waiting):
+            pass
 
 
 class TrainedModels(Mapping[str, Recommender]):
@@ -168,19 +145,6 @@ class TrainedModels(Mapping[str, Recommender]):
         return len(self.jobs)
 
 
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Start processes that never see Ctrl-C; this one gets it after the block, and ends them."""
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def train_model(job: TrainingJob, shown: int = logging.INFO) -> None:
     """Train one model on one thread; resume from its checkpoint if there is one.
 
@@ -206,23 +170,6 @@ def train_model(job: TrainingJob, shown: int = logging.INFO) -> None:
     except ModelFileError:
         (job.directory / ABOUT).unlink(missing_ok=True)
         raise
-
-
-def watch_parent(parent: int) -> None:
-    """Start the watch that ends this process with its parent.
-
-    Args:
-        parent: The process that started this one, said by itself: it may be gone by now, and then
-            this one already has another parent.
-    """
-    threading.Thread(target=end_with_parent, args=(parent,), daemon=True).start()
-
-
-def end_with_parent(parent: int) -> None:
-    """End this process when its parent is gone, so that a killed run leaves nothing at work."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os._exit(1)
 
 
 def shown_level() -> int:

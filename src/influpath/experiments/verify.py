@@ -137,6 +137,14 @@ def recompute(document: dict[str, Any], beside: Path, data_dir: str | None) -> d
         planned = report if label in config.whole_planners else subset
         return Paths.read(file, planned).of_pairs(subset)
 
+    def rated(name: str, temperature: float) -> dict[str, Judgement]:
+        return {
+            label: judge_paths(
+                judges[name], subset, paths_of(name, label), split.train, temperature
+            )
+            for label in config.planners
+        }
+
     evaluation, small = summarise(judgements, config.seed), summarise(on_subset, config.seed)
     rows = np.flatnonzero(split.held_out)
     own: IntArray = next_item_ranks(judge, split, rows)
@@ -146,7 +154,7 @@ def recompute(document: dict[str, Any], beside: Path, data_dir: str | None) -> d
         "data": dataset.stats(),
         **figures(config, judge.name, evaluation, small, {**planned_ranks, "evaluator": own}),
         "stepwise": step_rows(judgements, config),
-        **judge_tables(rate(judges, config.planners, paths_of, subset, split, config.seed)),
+        **judge_tables(rate(judges, rated, split, config.seed)),
     }
 
 

@@ -14,12 +14,12 @@ from torch import Tensor
 from influpath.config import FrozenConfig
 from influpath.data.dataset import Dataset
 from influpath.data.sequences import IntArray, Sequences
-from influpath.irn.cached_attention import StateCache
 from influpath.irn.config import IRNConfig
 from influpath.irn.examples import InfluenceTask, training_pieces, training_stretches
 from influpath.irn.folded import folded
 from influpath.irn.network import IRNNetwork
 from influpath.irn.reading import READ_POSITIONS, peek, read_windows, row_chunks
+from influpath.irn.state_cache import StateCache
 from influpath.irn.window import empty_slots, plan_window
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.blocks import evaluating

@@ -20,17 +20,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from influpath.data.sequences import Sequences
-from influpath.irn.cached_attention import (
-    OWN,
-    UNSEEN,
-    Mixing,
-    StateCache,
-    base_two,
-    states_of,
-)
-from influpath.irn.folded import MASK, FoldedIRN, folded
+from influpath.irn.folded import FoldedIRN, folded
 from influpath.irn.mask import objective_weight
 from influpath.irn.network import IRNNetwork
+from influpath.irn.state_cache import StateCache
+from influpath.recommenders.folded import MASK, OWN
+from influpath.recommenders.mixing import UNSEEN, Mixing, base_two, states_of
 
 # Positions that are read together: their features fit the processor's cache.
 READ_POSITIONS = 1 << 12

@@ -50,9 +50,6 @@ static float *room_for(const layout *l, int64_t width, float **free_at) {
     return at;
 }
 
-/* A matrix whose columns go on to the next vector. */
-typedef struct { const float *numbers; int64_t place; } matrix;
-
 /* Copy weights [outs, ins], as they are or with rows and columns swapped, to `*to`, which moves on. */
 static matrix copied(const float *weights, int64_t outs, int64_t ins, int turned, float **to) {
     int64_t rows = turned ? ins : outs, columns = turned ? outs : ins;
@@ -62,21 +59,6 @@ static matrix copied(const float *weights, int64_t outs, int64_t ins, int turned
             (*to)[r * m.place + c] = turned ? weights[c * ins + r] : weights[r * ins + c];
     *to += rows * m.place;
     return m;
-}
-
-/* c [rows, columns] = a [rows, depth] b [depth, columns] */
-static void product(int64_t rows, int64_t depth, int64_t columns, const float *a, matrix b, float *c) {
-#define PART(vectors)                                                                             \
-    for (int64_t r = 0; r < rows; r += ROWS) {                                                    \
-        vec sums[ROWS][2];                                                                        \
-        EACH(i, ROWS) EACH(v, vectors) sums[i][v] = (vec){0};                                     \
-        meet_rows(vectors, depth, a + r * depth, depth, b.numbers + x, b.place, sums);            \
-        EACH(i, ROWS) if (r + i < rows) EACH(v, vectors)                                          \
-            store_some(c + (r + i) * columns + x + v * LANES, sums[i][v], columns - x - v * LANES); \
-    }
-    int64_t x = 0;
-    for (; columns - x > LANES; x += 2 * LANES) PART(2)
-    if (x < columns) PART(1)
 }
 
 /* into [outs, padded ins] += the transpose of a [rows, outs], times b [rows, ins] */

@@ -23,7 +23,9 @@ logger = logging.getLogger("influpath.native")
 SWITCH = "INFLUPATH_NATIVE"
 SOURCES = tuple(
     Path(__file__).with_name(f"{name}.c")
-    for name in ("attention", "block", "cross_entropy", "layers", "narrow_attention", "reading")
+    for name in (
+        *("attention", "block", "cross_entropy", "feed", "layers", "narrow_attention", "reading"),
+    )
 )
 HEADERS = tuple(
     Path(__file__).with_name(f"{name}.h") for name in ("attention", "layers", "products", "vectors")
@@ -45,6 +47,8 @@ SIGNATURES = {
     "block_kept": [Number] * 5,
     "block_forward": [Pointer, *[ctypes.c_float] * 2, *[Pointer] * 8],
     "block_backward": [Pointer, *[ctypes.c_float] * 2, *[Pointer] * 11],
+    "feed_forward": [*[Number] * 3, ctypes.c_float, *[Pointer] * 5],
+    "feed_candidates": [*[Number] * 6, ctypes.c_float, *[Pointer] * 10],
     "cross_entropy": [*[Number] * 3, *[Pointer] * 9],
     "gelu_forward": [*[Number] * 2, *[Pointer] * 3],
     "normalise": [*[Number] * 2, ctypes.c_float, *[Pointer] * 4, Number, Pointer],

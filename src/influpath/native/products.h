@@ -56,3 +56,21 @@ INLINE void meet_all_columns(int vectors, int64_t columns, int64_t depth, const 
     else if (columns - e > 0)
         meet_columns(ROWS / 3, vectors, depth, a + e, a_place, b, b_place, into + e * place, place);
 }
+
+/* A matrix whose columns go on to the next vector. */
+typedef struct { const float *numbers; int64_t place; } matrix;
+
+/* c [rows, columns] = a [rows, depth] b [depth, columns] */
+static inline void product(int64_t rows, int64_t depth, int64_t columns, const float *a, matrix b, float *c) {
+#define PART(vectors)                                                                             \
+    for (int64_t r = 0; r < rows; r += ROWS) {                                                    \
+        vec sums[ROWS][2];                                                                        \
+        EACH(i, ROWS) EACH(v, vectors) sums[i][v] = (vec){0};                                     \
+        meet_rows(vectors, depth, a + r * depth, depth, b.numbers + x, b.place, sums);            \
+        EACH(i, ROWS) if (r + i < rows) EACH(v, vectors)                                          \
+            store_some(c + (r + i) * columns + x + v * LANES, sums[i][v], columns - x - v * LANES); \
+    }
+    int64_t x = 0;
+    for (; columns - x > LANES; x += 2 * LANES) PART(2)
+    if (x < columns) PART(1)
+}

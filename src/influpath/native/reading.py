@@ -92,7 +92,7 @@ def mix_last(states_BLF: Tensor, query_FN: Tensor | None, heads: int) -> Tensor 
         return None
     query_BN = torch.mm(states_BLF[:, -1], query_FN)
     mixed_BHF = states_BLF.new_empty(batch, heads, features)
-    _check(
+    check(
         usable_kernels().mix_last(
             *(batch, length, features, heads, group_size(heads)),
             *(address(states_BLF), states_BLF.stride(0), address(query_BN), address(mixed_BHF)),
@@ -129,7 +129,7 @@ def mix_each(
         return None
     mixed_BDQ = q_NEQ.new_empty(batch, count // batch * width, queries)
     row, place, step = bias_BLQ.stride()
-    _check(
+    check(
         usable_kernels().mix_each(
             *(batch, count // batch, width, queries, stride - bool(alone)),
             *(address(q_NEQ), q_NEQ.stride(0), address(k_NEL), k_NEL.stride(0)),
@@ -184,6 +184,7 @@ def _distance(x: Tensor) -> int:
     return distance
 
 
-def _check(failed: int) -> None:
+def check(failed: int) -> None:
+    """Raise what a kernel says in its result: that there was no memory."""
     if failed:
         raise MemoryError("no memory for attention")

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from influpath.data.sequences import IntArray
-from influpath.irn.cached_attention import StateCache
 from influpath.irn.model import IRN
 from influpath.irn.reading import advance
+from influpath.irn.state_cache import StateCache
 from influpath.planning.base import State
 
 # More news than one reading can take in.

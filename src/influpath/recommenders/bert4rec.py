@@ -23,9 +23,11 @@ from torch import Tensor, nn
 from influpath.config import FrozenConfig
 from influpath.data.sequences import IntArray, Sequences
 from influpath.native.operators import Pattern
+from influpath.recommenders.bert4rec_candidates import after_candidates
 from influpath.recommenders.blocks import (
     Attention,
     PatternAttention,
+    evaluating,
     full_attention,
     gelu,
     initialise,
@@ -135,3 +137,29 @@ class BERT4Rec(NeuralRecommender):
             encoded_B1D = self.module(torch.cat([items_BL, asked_B1], dim=1), only_last=True)
             result[torch.as_tensor(rows)] = self.module.head(encoded_B1D[:, 0])
         return result
+
+    def log_prob_after(
+        self,
+        histories: Sequences,
+        candidates_RK: IntArray,
+        targets_R: IntArray,
+        users: IntArray | None = None,
+    ) -> Tensor:
+        """See ``Recommender.log_prob_after``: the candidates of a row share its history."""
+        return self._log_probs_at(self.user_vectors_after(histories, candidates_RK), targets_R)
+
+    def user_vectors_after(
+        self, histories: Sequences, candidates_RK: IntArray, users: IntArray | None = None
+    ) -> Tensor:
+        """See ``Recommender.user_vectors_after``: the candidates of a row share its history."""
+        self.items  # noqa: B018 - raises where the model is not trained
+        if self.config.blocks == 1:
+            hidden_RKD = super().user_vectors_after(histories, candidates_RK, users)
+            assert hidden_RKD is not None
+            return hidden_RKD
+        evaluating(self.module)
+        # Beside the candidate and the mask token.
+        start = np.maximum(histories.lengths - (self.config.max_length - 2), 0)
+        latest = histories.slice(np.arange(len(histories)), start, histories.lengths)
+        with torch.no_grad():
+            return after_candidates(self.module, latest, candidates_RK)

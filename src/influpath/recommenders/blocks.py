@@ -294,26 +294,6 @@ def log_softmax_of(hidden_ND: Tensor, weight_ID: Tensor, bias_I: Tensor | None) 
     return result_NI
 
 
-def log_softmax_at(
-    hidden_ND: Tensor, weight_ID: Tensor, bias_I: Tensor | None, column_N: Tensor
-) -> Tensor:
-    """Return one column of the log-softmax of each row, [N], without storing the others.
-
-    Logits are made and reduced in chunks; see ``log_softmax_of``.
-
-    Args:
-        hidden_ND: Rows.
-        weight_ID: Output projection.
-        bias_I: Its bias, or None.
-        column_N: The column wanted of each row.
-    """
-    result_N = torch.empty(len(hidden_ND))
-    for rows in output_chunks(len(hidden_ND), len(weight_ID)):
-        log_probs_CI = log_softmax(F.linear(hidden_ND[rows], weight_ID, bias_I))
-        result_N[rows] = log_probs_CI.gather(1, column_N[rows, None])[:, 0]
-    return result_N
-
-
 def output_chunks(rows: int, items: int) -> Iterator[slice]:
     """Cut rows so that their logits fit the processor's cache; 16 at least, to be a product."""
     size = max(16, CHUNK_BYTES // (4 * items))

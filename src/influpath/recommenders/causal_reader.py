@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from influpath.data.sequences import IntArray, Sequences
-from influpath.recommenders.blocks import evaluating, log_softmax_at
+from influpath.recommenders.blocks import evaluating
 from influpath.recommenders.reader import Reader
 
 if TYPE_CHECKING:
@@ -87,14 +87,9 @@ class CausalReader(Reader):
         """See ``Reader.user_vectors``."""
         return self.hidden_BD
 
-    @torch.no_grad()
     def log_prob_after(self, candidates_BK: IntArray, targets_B: IntArray) -> Tensor:
         """See ``Reader.log_prob_after``."""
-        hidden_BKD = self.user_vectors_after(candidates_BK)
-        column_BK = torch.as_tensor(targets_B)[:, None].expand(hidden_BKD.shape[:2]) - 1
-        return log_softmax_at(
-            hidden_BKD.flatten(0, 1), *self.model._output(), column_BK.flatten()
-        ).view(column_BK.shape)
+        return self.model._log_probs_at(self.user_vectors_after(candidates_BK), targets_B)
 
     @torch.no_grad()
     def user_vectors_after(self, candidates_BK: IntArray) -> Tensor:

@@ -19,6 +19,7 @@ from influpath.data.dataset import Dataset
 from influpath.data.sequences import IntArray, Sequences
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.blocks import evaluating, log_softmax_of
+from influpath.recommenders.output_layer import OutputLayer
 from influpath.recommenders.validation import Validation
 from influpath.training.batches import bucketed_batches, even_parts, random_windows
 from influpath.training.catalogue_loss import catalogue_loss, rows_of
@@ -173,6 +174,14 @@ class NeuralRecommender(Recommender):
 
     def _log_probs_of(self, hidden_RD: Tensor) -> Tensor:
         return log_softmax_of(hidden_RD, *self._output())
+
+    @torch.no_grad()
+    def _log_probs_at(self, hidden_RKD: Tensor, targets_R: IntArray) -> Tensor:
+        """Return the log-probability of each row's target under each of its states, [R, K]."""
+        column_RK = torch.as_tensor(targets_R)[:, None].expand(hidden_RKD.shape[:2]) - 1
+        hidden_ND, column_N = hidden_RKD.flatten(0, 1), column_RK.flatten()
+        output = OutputLayer(*self._output())
+        return output.log_probs_at(hidden_ND, column_N).view(column_RK.shape)
 
     def _weights(self) -> dict[str, Tensor]:
         return dict(self.module.state_dict())

@@ -18,7 +18,10 @@ from influpath.recommenders.base import Recommender
 from influpath.recommenders.model_files import ABOUT
 
 # What does not depend on IRN and so is the same for all its variants.
-SHARED = ("dataset", "split", "pairs", "report_pairs", "dial_pairs", "subset", "_evaluators")
+SHARED = (
+    *("dataset", "split", "pairs", "report_pairs", "dial_pairs", "subset", "_evaluators"),
+    "helpers",
+)
 
 
 class Bench(Run):

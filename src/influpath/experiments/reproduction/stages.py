@@ -59,7 +59,7 @@ class Stages:
         self.benches = [first]
         for number in range(1, self.seeds):
             bench = Bench(self.config.at_seed(number), self.data_dir, self.root)
-            bench.workspace = first.workspace
+            bench.workspace, bench.helpers = first.workspace, first.helpers
             # What another judge says is no spread over seeds.
             bench.judged_as = first
             self.benches.append(bench)
@@ -72,6 +72,10 @@ class Stages:
 
     def make(self) -> list[Path]:
         """Make every recipe that is not there yet; return the result files of all."""
+        with self.benches[0].helpers:
+            return self._make()
+
+    def _make(self) -> list[Path]:
         missing = [recipe for recipe in self.recipes if not self.is_current(recipe)]
         for recipe in self.recipes:
             if recipe not in missing:

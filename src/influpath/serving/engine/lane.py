@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Any
 
-from influpath.experiments.training_jobs import interrupts_held
+from influpath.experiments.helpers import interrupts_held
 from influpath.serving.engine.asks import EngineError
 from influpath.serving.engine.worker import Work, work
 

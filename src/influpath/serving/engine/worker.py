@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from influpath.errors import InfluPathError
-from influpath.experiments.training_jobs import watch_parent
+from influpath.experiments.helpers import watch_parent
 from influpath.native.operators import usable
 from influpath.serving.cores import keep_to
 from influpath.serving.engine.engine import LocalEngine

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from influpath.evaluation import METRICS, judge_paths, paired_difference
 from influpath.evaluation.judging import Judgement
 from influpath.experiments.figure_parts import looks
+from influpath.experiments.judging_jobs import Asked
 from influpath.experiments.reproduction.bench import Bench
 from influpath.experiments.reproduction.config import ReproductionConfig
 from influpath.experiments.reproduction.drawing import (
@@ -64,7 +65,7 @@ class Figure6(Recipe):
 
     def compute(self, bench: Bench) -> dict[str, Any]:
         """Plan for every M and let the headline judge read the paths."""
-        config = bench.config
+        config, train = bench.config, bench.split.train
         variant = window_variant(config)
         window = bench.variant(variant)
         limits = {
@@ -74,18 +75,21 @@ class Figure6(Recipe):
         lengths = sorted({m for m in config.lengths if m <= min(limits.values())})
         dials = {CHOSEN: bench.dials_of("irn"), AT_NEUTRAL: dict(NEUTRAL)}
         judgements: dict[str, list[Judgement]] = {}
+        asked = [
+            Asked("irn", own, bench.subset, bench.judge.name, m)
+            for own in dials.values()
+            for m in lengths
+        ]
+        irn = window.judge_all(asked)
         for label in (*dials, *blind_planners(config)):
             if label in dials:
-                planned = [
-                    window.paths("irn", bench.subset, dials[label], bench.judge, m) for m in lengths
-                ]
-            else:
-                longest, own = max(lengths, default=1), bench.dials_of(label)
-                whole = bench.paths(label, bench.subset, own, bench.judge, longest)
-                planned = [cut(whole, bench.subset, m) for m in lengths]
+                judgements[label] = [next(irn) for _ in lengths]
+                continue
+            longest, own = max(lengths, default=1), bench.dials_of(label)
+            whole = bench.paths(label, bench.subset, own, bench.judge, longest)
             judgements[label] = [
-                judge_paths(bench.judge, bench.subset, paths, bench.split.train)
-                for paths in planned
+                judge_paths(bench.judge, bench.subset, cut(whole, bench.subset, m), train)
+                for m in lengths
             ]
         return {
             "judge": bench.judge.name,

@@ -1,14 +1,14 @@
 """Figure 7: success and smoothness against aggressiveness, one dial at a time."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from influpath.evaluation import METRICS, bootstrap_means, judge_paths, paired_difference
+from influpath.evaluation import METRICS, bootstrap_means, paired_difference
 from influpath.evaluation.judging import Judgement
 from influpath.experiments.figure_parts import INK, looks
 from influpath.experiments.reproduction.bench import Bench
@@ -65,11 +65,13 @@ class Figure7(Recipe):
         chosen = {label: bench.dials_of(label) for label in PLANNERS}
         dials = {}
         for dial, label in PLANNER_OF.items():
+            settings_of = [{**chosen[label], dial: value} for value in swept[dial]]
             judgements = []
             points = []
-            for value in swept[dial]:
-                settings = {**chosen[label], dial: value}
-                judgements.append(judged(bench, label, settings))
+            for value, settings, judgement in zip(
+                swept[dial], settings_of, judged(bench, label, settings_of), strict=True
+            ):
+                judgements.append(judgement)
                 row = {"value": value, **bench.row(label, judgements[-1], SHOWN)}
                 if dial == "w_t":
                     row["attention"] = attention(bench, settings)
@@ -85,8 +87,9 @@ class Figure7(Recipe):
             "pairs": bench.subset.height,
             "chosen": chosen,
             "reference": {
-                label: bench.row(label, judged(bench, label, chosen[label]), SHOWN)
+                label: bench.row(label, judgement, SHOWN)
                 for label in PLANNERS
+                for judgement in judged(bench, label, [chosen[label]])
             },
             "even_attention": attention_of_an_item(bench, chosen["irn"]),
             "dials": dials,
@@ -151,15 +154,14 @@ class Figure7(Recipe):
         return "\n\n".join(part for part in parts if part)
 
 
-def judged(bench: Bench, label: str, dials: dict[str, Any]) -> Judgement:
-    """Plan on the fixed subset and let the headline judge read."""
-    paths = bench.subset_paths(label, dials)
-    return judge_paths(bench.judge, bench.subset, paths, bench.split.train)
+def judged(bench: Bench, label: str, dials: Sequence[dict[str, Any]]) -> Iterator[Judgement]:
+    """Plan on the fixed subset with each setting, and let the headline judge read."""
+    return bench.judge_all([bench.on_subset(label, own, bench.judge) for own in dials])
 
 
 def as_in_the_paper(bench: Bench) -> dict[str, Any]:
     """Return IRN's metrics at the paper's w_t, all other dials neutral."""
-    judgements = [judged(bench, "irn", {**NEUTRAL, "w_t": w_t}) for w_t in PAPER_W_T]
+    judgements = list(judged(bench, "irn", [{**NEUTRAL, "w_t": w_t} for w_t in PAPER_W_T]))
     return {
         "points": [
             {"value": w_t, **bench.row("irn", judgement, SHOWN)}

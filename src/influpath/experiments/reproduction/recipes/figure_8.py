@@ -29,7 +29,6 @@ from influpath.experiments.training_jobs import TrainingJob
 from influpath.irn.model import IRN
 from influpath.planning.algorithm import plan
 from influpath.planning.parts import PlannerParts
-from influpath.planning.paths import Paths
 from influpath.registry import make_planner
 
 SIDES = ("own", "shuffled", "difference")
@@ -111,13 +110,10 @@ def path_differences(bench: Bench, shuffled: IRN) -> dict[str, Any]:
     dials, train = bench.dials_of("irn"), bench.split.train
     # Planned here and not through the bench, whose store knows the model by its checksum.
     planner = make_planner("irn", PlannerParts({"irn": shuffled}, train), dials)
-    planned = {
-        "own": bench.subset_paths("irn", dials),
-        "shuffled": plan(planner, bench.subset, train, bench.config.max_length),
-    }
+    paths = plan(planner, bench.subset, train, bench.config.max_length)
     judged: dict[str, Judgement] = {
-        name: judge_paths(bench.judge, bench.subset, paths, train)
-        for name, paths in planned.items()
+        "own": bench.judge_asked(bench.on_subset("irn", dials, bench.judge)),
+        "shuffled": judge_paths(bench.judge, bench.subset, paths, train),
     }
     return {
         **{name: bench.row(name, judgement, COMPARED) for name, judgement in judged.items()},
@@ -131,14 +127,15 @@ def path_differences(bench: Bench, shuffled: IRN) -> dict[str, Any]:
             for metric in COMPARED
         },
         "pairs": bench.subset.height,
-        "equal_paths": equal_paths(*planned.values()),
+        "equal_paths": equal_paths(judged["own"], judged["shuffled"]),
     }
 
 
-def equal_paths(one: Paths, other: Paths) -> int:
+def equal_paths(one: Judgement, other: Judgement) -> int:
     """Return the number of pairs whose paths are the same."""
-    pair_ids = one.outcomes["pair_id"].to_list()
-    return sum(one.items_of(pair_id) == other.items_of(pair_id) for pair_id in pair_ids)
+    return sum(
+        np.array_equal(one.paths.row(pair), other.paths.row(pair)) for pair in range(len(one))
+    )
 
 
 def draw_histogram(axes: Axes, own: Mapping[str, Any], color: str, hatch: str) -> None:

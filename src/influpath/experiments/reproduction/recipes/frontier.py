@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from influpath.evaluation import judge_paths, summarise
+from influpath.evaluation import summarise
 from influpath.evaluation.frontier import Frontier, Points, frontier
 from influpath.evaluation.table import Evaluation
 from influpath.experiments.dial_choice import VANILLA
@@ -201,13 +201,11 @@ def points_of(bench: Bench) -> list[Point]:
 def rated(bench: Bench, points: list[Point], judge: Recommender) -> Evaluation:
     """Let one judge read the paths of every point; the oracle looks through that judge."""
     judged = {}
-    for count, point in enumerate(points, start=1):
-        if point.planner == ORACLE:
-            paths = bench.paths(ORACLE, bench.subset, point.dials, judge)
-        else:
-            paths = bench.subset_paths(point.planner, point.dials)
-        judged[point.name] = judge_paths(judge, bench.subset, paths, bench.split.train)
-        logger.info("frontier: %s, %d of %d: %s", judge.name, count, len(points), point.name)
+    asked = [bench.on_subset(point.planner, point.dials, judge) for point in points]
+    for point, judgement in zip(points, bench.judge_all(asked), strict=True):
+        judged[point.name] = judgement
+        done = len(judged), len(points)
+        logger.info("frontier: %s, %d of %d: %s", judge.name, *done, point.name)
     return summarise(judged, bench.config.seed)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from influpath.data.sequences import IntArray
 from influpath.evaluation import next_item_ranks, paired_difference
 from influpath.experiments import reported
+from influpath.experiments.planner_next_item import ranks_under
 from influpath.experiments.reproduction.bench import Bench
 from influpath.experiments.reproduction.config import ReproductionConfig
 from influpath.experiments.reproduction.markdown import (
@@ -61,13 +62,13 @@ class Table4(Recipe):
             name = f"irs/{label.partition('/')[2] or label}"
             if label == "irn":
                 dials |= {name: NEUTRAL, TUNED: bench.dials_of("irn")}
-                ranks |= {key: bench.ranks_under("irn", dials[key]) for key in (name, TUNED)}
-                hidden = bench.ranks_under("irn", {**NEUTRAL, "guidance": 0.0})
+                ranks |= {key: ranks_under(bench, "irn", dials[key]) for key in (name, TUNED)}
+                hidden = ranks_under(bench, "irn", {**NEUTRAL, "guidance": 0.0})
                 alone |= {name: hidden, TUNED: hidden}
             else:
                 model = bench.models[label.partition("/")[2]]
                 dials[name] = bench.dials_of(label)
-                ranks[name] = bench.ranks_under(label, dials[name])
+                ranks[name] = ranks_under(bench, label, dials[name])
                 alone[name] = next_item_ranks(model, bench.split, rows)
         return {
             "users": len(rows),
