@@ -51,3 +51,13 @@ def test_an_error_comes_through() -> None:
     with pytest.raises(ValueError, match="part 3"):
         in_threads(fail, range(6), 2)
     assert torch.get_num_threads() == 3
+
+
+def test_a_part_alone_may_have_one_thread_too() -> None:
+    def threads(part: int) -> int:
+        return torch.get_num_threads()
+
+    assert in_threads(threads, [0], 3) == [3]
+    assert in_threads(threads, [0], 3, same=True) == [1]
+    assert in_threads(threads, range(2), 1, same=True) == [1, 1]
+    assert torch.get_num_threads() == 3

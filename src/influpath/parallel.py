@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 def in_threads(
-    function: Callable[[Part], Result], parts: Sequence[Part], threads: int
+    function: Callable[[Part], Result], parts: Sequence[Part], threads: int, *, same: bool = False
 ) -> list[Result]:
     """Return what a function makes of each part, in order.
 
@@ -23,11 +23,16 @@ def in_threads(
         function: Reads what it shares with others, and writes nothing that they read.
         parts: One argument each.
         threads: Parts worked on at a time.  Meanwhile each has one thread of torch's.
+        same: Give it one even where it is alone, so that bits do not depend on the threads.
     """
-    if min(threads, len(parts)) <= 1:
-        return [function(part) for part in parts]
     before = torch.get_num_threads()
+    alone = min(threads, len(parts)) <= 1
+    if alone and (not same or before == 1):
+        return [function(part) for part in parts]
     try:
+        if alone:
+            torch.set_num_threads(1)
+            return [function(part) for part in parts]
         with ThreadPoolExecutor(threads, "influpath", torch.set_num_threads, (1,)) as pool:
             return list(pool.map(function, parts))
     finally:

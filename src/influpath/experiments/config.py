@@ -80,7 +80,7 @@ class RunConfig(FrozenConfig):
             name beside it.  By default ``runs/<name>/main.json``.
         seed: Bootstrap intervals and the fixed subset.
         workers: Models trained at the same time, each on one thread, which makes every one of
-            them bit-reproducible.
+            them bit-reproducible; and sets of paths planned at the same time, likewise.
         max_length: M.
         data: The interaction log.
         pairs: The (user, objective) pairs.

@@ -65,6 +65,11 @@ class Helpers:
             self.kill()
             raise
 
+    @property
+    def ready(self) -> bool:
+        """Whether there are any yet."""
+        return self._pool is not None
+
     def close(self) -> None:
         """Let the processes finish and end them."""
         if self._pool is not None:

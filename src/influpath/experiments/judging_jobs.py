@@ -18,7 +18,7 @@ from influpath.experiments.workspace import Workspace, input_hash
 if TYPE_CHECKING:
     from influpath.experiments.run import Run
 
-# With fewer pairs than these to plan for, helpers take longer to start.
+# With fewer pairs than these to plan for, helpers that are not there yet take longer to start.
 FEWEST_PAIRS = 4000
 
 
@@ -87,7 +87,8 @@ _runs: "dict[str, Run]" = {}
 
 def judge_each(run: "Run", asked: Sequence[Asked]) -> Iterator[Judgement]:
     """Yield the judgement of each, in their order, as they come; see ``Run.judge_all``."""
-    if run.config.workers == 1 or sum(one.pairs.height for one in asked) < FEWEST_PAIRS:
+    few = not run.helpers.ready and sum(one.pairs.height for one in asked) < FEWEST_PAIRS
+    if run.config.workers == 1 or len(asked) == 1 or few:
         yield from map(run.judge_asked, asked)
         return
     jobs = [Job(type(run), run.config, run.data_dir, run.root, one) for one in asked]

@@ -13,12 +13,6 @@
 #define NEVER -120.0f
 #define LOG2_E 1.44269504f
 
-/* 2^y, for y from -126 to 127. */
-INLINE vec power(vec y) {
-    vec shifted = y + ROUNDER;
-    return scaled_exp(shifted, (y - (shifted - ROUNDER)) * 0.69314718f);
-}
-
 /* Write the odds [ROWS, TILE] of rows and add them to the rows' totals. */
 INLINE void make_odds(int64_t width, const float *rows, const float *columns, const float *bias,
                       float *odds, vec *totals) {

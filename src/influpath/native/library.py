@@ -24,7 +24,8 @@ SWITCH = "INFLUPATH_NATIVE"
 SOURCES = tuple(
     Path(__file__).with_name(f"{name}.c")
     for name in (
-        *("attention", "block", "cross_entropy", "feed", "layers", "narrow_attention", "reading"),
+        *("attention", "block", "cross_entropy", "feed", "layers", "narrow_attention", "output"),
+        "reading",
     )
 )
 HEADERS = tuple(
@@ -60,6 +61,7 @@ SIGNATURES = {
         *[Number] * 3,
         *[Pointer] * 3,
     ],
+    "power_sums": [*[Number] * 3, *[Pointer] * 3],
     "exponential_sums": [*[Number] * 2, *[Pointer] * 3],
     "highest_allowed": [*[Number] * 2, *[Pointer] * 4],
 }

@@ -120,6 +120,12 @@ INLINE vec scaled_exp(vec shifted, vec f) {
     return p * (vec)((ints)shifted << 23);
 }
 
+/* 2^y, for y from -126 to 127. */
+INLINE vec power(vec y) {
+    vec shifted = y + ROUNDER;
+    return scaled_exp(shifted, (y - (shifted - ROUNDER)) * 0.69314718f);
+}
+
 /* exp(x); 0 below -87, e^88 above 88. */
 INLINE vec vexp(vec x) {
     ints small = x < -87.0f;

@@ -16,6 +16,7 @@ of a head, V the same and a one, N rows times heads or times candidates.
 """
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,20 +114,12 @@ class SharedHistory:
 
     def after(self, items_BK: Tensor) -> Tensor:
         """Return the hidden state once each item is taken, [B, K, D]."""
-        module = self.module
-        first, *between, last = folded(module)
+        first, *others = folded(self.module)
         batch, count = items_BK.shape
-        x_BKLD = self.through_first(first, items_BK)
-        x_NLD = x_BKLD.flatten(0, 1)
+        x_NLD = self.through_first(first, items_BK).flatten(0, 1)
         bias_NL = F.pad(self.bias_BS, (1, 0)).repeat_interleave(count, 0)
-        states_NLF = states_of(x_NLD, bias_NL)
-        for block in between:
-            block.normed(x_NLD, out=states_NLF[..., OWN])
-            mixed_NDL = Mixing(careful=True).heads(*block.packed(states_NLF), bias_NL[..., None])
-            block.attended(x_NLD, mixed_NDL)
-        last.normed(x_NLD, out=states_NLF[..., OWN])
-        asking_ND = Mixing(careful=True).last(last, x_NLD[:, -1], states_NLF)
-        hidden_ND: Tensor = module.head(module.norm(last.feed(asking_ND)))
+        asking_ND = through_layers(others, x_NLD, bias_NL)
+        hidden_ND: Tensor = self.module.head(self.module.norm(asking_ND))
         return hidden_ND.view(batch, count, -1)
 
     def through_first(self, block: FoldedBlock, items_BK: Tensor) -> Tensor:
@@ -157,6 +150,24 @@ class SharedHistory:
             self.over_heads(value_NKD),
             x_BKD,
         )
+
+
+def through_layers(blocks: Sequence[FoldedBlock], x_NLD: Tensor, bias_NL: Tensor) -> Tensor:
+    """Take windows through layers; return the features of the last position, [N, D].
+
+    Args:
+        blocks: The layers.
+        x_NLD: Features, overwritten.
+        bias_NL: What is added to the logits of a position, for all who ask.
+    """
+    *before, last = blocks
+    states_NLF = states_of(x_NLD, bias_NL)
+    for block in before:
+        block.normed(x_NLD, out=states_NLF[..., OWN])
+        mixed_NDL = Mixing(careful=True).heads(*block.packed(states_NLF), bias_NL[..., None])
+        block.attended(x_NLD, mixed_NDL)
+    last.normed(x_NLD, out=states_NLF[..., OWN])
+    return last.feed(Mixing(careful=True).last(last, x_NLD[:, -1], states_NLF))
 
 
 def fed_candidates(

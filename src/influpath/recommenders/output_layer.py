@@ -7,6 +7,7 @@ Shape suffixes: N rows, C rows of one chunk, D width, F the same and a one, I ca
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from influpath.data.sequences import IntArray
 from influpath.native import reading as native
+from influpath.native.output import Tiles
 from influpath.recommenders.blocks import output_chunks
 
 Scores = npt.NDArray[np.float32]
@@ -39,6 +41,11 @@ class OutputLayer:
         last_1I = torch.zeros(1, len(weight_ID)) if bias_I is None else bias_I[None]
         self.weight_FI = torch.cat([weight_ID.T, last_1I]).detach()
 
+    @cached_property
+    def tiles(self) -> Tiles | None:
+        """The projection as the compiled kernel wants it, or None."""
+        return Tiles.of(self.weight_FI)
+
     @property
     def items(self) -> int:
         """Catalogue size."""
@@ -53,6 +60,14 @@ class OutputLayer:
 
     def log_probs_at(self, hidden_ND: Tensor, column_N: Tensor) -> Tensor:
         """Return the log-probability of one catalogue column of each row, [N]."""
+        hidden_NF = F.pad(hidden_ND, (0, 1), value=1.0)
+        total_N = None if self.tiles is None else self.tiles.log_totals(hidden_NF)
+        if total_N is not None:
+            # A few at a time, so that the weights of their columns stay in the cache.
+            for rows in output_chunks(len(hidden_NF), len(self.weight_FI)):
+                own_CF = self.weight_FI.T[column_N[rows]]
+                total_N[rows] = (hidden_NF[rows] * own_CF).sum(1).sub_(total_N[rows])
+            return total_N
         result_N = torch.empty(len(hidden_ND))
         for chunk in self.chunks(hidden_ND):
             logit_C1 = chunk.logits_CI.gather(1, column_N[chunk.rows, None])

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from influpath.data.sequences import IntArray, Sequences
 from influpath.data.splits import validation_users
+from influpath.parallel import in_threads
 from influpath.recommenders.base import Recommender
 from influpath.recommenders.ranking import target_ranks
 
 # The same users validate every model, whatever its seed (design: "a fixed 10% of users").
 VALIDATION_SEED = 0
+# Users at a time, at most.
+PART = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,16 +50,23 @@ class Validation:
     def figures(self, model: Recommender) -> dict[str, float]:
         """Return HR@20, MRR and the loss of a model on the left-out items, by full ranking.
 
-        Predictions are made and ranked a bounded number of rows at a time.
+        Predictions are made and ranked a bounded number of rows at a time, the same number for any
+        number of threads: what a training makes of them must not depend on that.
         """
-        ranks, picked = [], []
-        size = model.chunk_rows()
-        for start in range(0, max(1, len(self.users_R)), size):
+
+        def part(start: int) -> tuple[IntArray, Tensor]:
             rows = np.arange(start, min(start + size, len(self.users_R)))
             histories, targets = self.histories.take(rows), self.targets_R[rows]
             log_probs_CI = model.log_probs(histories, self.users_R[rows])
-            ranks.append(target_ranks(log_probs_CI, histories, targets))
-            picked.append(log_probs_CI.gather(1, torch.as_tensor(targets)[:, None] - 1))
+            own_C1 = log_probs_CI.gather(1, torch.as_tensor(targets)[:, None] - 1)
+            return target_ranks(log_probs_CI, histories, targets), own_C1
+
+        size = min(PART, model.chunk_rows())
+        starts = range(0, max(1, len(self.users_R)), size)
+        # On an accelerator threads would not know of it.
+        together = model.parallel and torch.get_default_device().type == "cpu"
+        threads = torch.get_num_threads() if together else 1
+        ranks, picked = zip(*in_threads(part, starts, threads, same=True), strict=True)
         ranks_R = np.concatenate(ranks)
         return {
             "hr@20": float((ranks_R <= 20).mean()),

@@ -1,7 +1,7 @@
 """Figure 7: success and smoothness against aggressiveness, one dial at a time."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -64,17 +64,20 @@ class Figure7(Recipe):
         swept = bench.config.model_dump(mode="json")["figure_7"]
         chosen = {label: bench.dials_of(label) for label in PLANNERS}
         dials = {}
+        asked = [
+            (label, {**chosen[label], dial: value})
+            for dial, label in PLANNER_OF.items()
+            for value in swept[dial]
+        ]
+        found = judged(bench, asked)
         for dial, label in PLANNER_OF.items():
-            settings_of = [{**chosen[label], dial: value} for value in swept[dial]]
             judgements = []
             points = []
-            for value, settings, judgement in zip(
-                swept[dial], settings_of, judged(bench, label, settings_of), strict=True
-            ):
-                judgements.append(judgement)
+            for value in swept[dial]:
+                judgements.append(next(found))
                 row = {"value": value, **bench.row(label, judgements[-1], SHOWN)}
                 if dial == "w_t":
-                    row["attention"] = attention(bench, settings)
+                    row["attention"] = attention(bench, {**chosen[label], dial: value})
                 points.append(row)
                 logger.info("%s: %s %s", self.name, dial, value_text(dial, value))
             dials[dial] = {
@@ -88,8 +91,7 @@ class Figure7(Recipe):
             "chosen": chosen,
             "reference": {
                 label: bench.row(label, judgement, SHOWN)
-                for label in PLANNERS
-                for judgement in judged(bench, label, [chosen[label]])
+                for label, judgement in zip(chosen, judged(bench, chosen.items()), strict=True)
             },
             "even_attention": attention_of_an_item(bench, chosen["irn"]),
             "dials": dials,
@@ -154,14 +156,14 @@ class Figure7(Recipe):
         return "\n\n".join(part for part in parts if part)
 
 
-def judged(bench: Bench, label: str, dials: Sequence[dict[str, Any]]) -> Iterator[Judgement]:
-    """Plan on the fixed subset with each setting, and let the headline judge read."""
-    return bench.judge_all([bench.on_subset(label, own, bench.judge) for own in dials])
+def judged(bench: Bench, asked: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[Judgement]:
+    """Plan on the fixed subset with planners and their dials, and let the headline judge read."""
+    return bench.judge_all([bench.on_subset(label, dials, bench.judge) for label, dials in asked])
 
 
 def as_in_the_paper(bench: Bench) -> dict[str, Any]:
     """Return IRN's metrics at the paper's w_t, all other dials neutral."""
-    judgements = list(judged(bench, "irn", [{**NEUTRAL, "w_t": w_t} for w_t in PAPER_W_T]))
+    judgements = list(judged(bench, [("irn", {**NEUTRAL, "w_t": w_t}) for w_t in PAPER_W_T]))
     return {
         "points": [
             {"value": w_t, **bench.row("irn", judgement, SHOWN)}
