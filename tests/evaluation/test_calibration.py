@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from influpath.data import leave_last_out
-from influpath.evaluation import calibrate, judge_paths
+from influpath.evaluation import calibrate, judge_at, judge_paths
 from influpath.evaluation.calibration import (
     at_temperature,
     calibration_error,
@@ -85,3 +85,8 @@ def test_a_judge_at_its_temperature() -> None:
     share = -np.log(len(dataset.items))
     closer = np.abs(other.item_log_probs - share).mean()
     assert 0 < closer < 0.7 * np.abs(plain.item_log_probs - share).mean()
+    # In one reading, whatever comes first.
+    both = judge_at(judge, pairs, paths, split.train, (2.0, 1.0))
+    for together, alone in zip(both, (other, plain), strict=True):
+        for name in ("item_log_probs", "objective_log_probs", "item_ranks", "objective_ranks"):
+            np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))

@@ -80,8 +80,10 @@ def test_changed_weights_are_read_anew(models: list[BERT4Rec]) -> None:
     model = models[1]
     asked = Sequences.from_rows([[1, 2, 3]]), np.array([[4, 5]])
     before = model.user_vectors_after(*asked)
+    assert before is not None
     with torch.no_grad():
         model.module.item.weight[2] *= -2.0
     after = model.user_vectors_after(*asked)
+    assert after is not None
     assert not torch.allclose(before, after, atol=1e-3)
     assert_close(after, Recommender.user_vectors_after(model, *asked))

@@ -18,7 +18,7 @@ from influpath.evaluation.intervals import (
     paired_difference,
 )
 from influpath.evaluation.judges import JudgesEvaluation, evaluate_judges
-from influpath.evaluation.judging import Judgement, judge_paths
+from influpath.evaluation.judging import Judgement, judge_at, judge_paths
 from influpath.evaluation.metrics import METRICS, Metric, catalogue_coverage
 from influpath.evaluation.next_item import hit_rate, mrr, next_item_ranks, next_item_values
 from influpath.evaluation.pairs import (
@@ -69,6 +69,7 @@ __all__ = [
     "evaluate_judges",
     "fixed_subset",
     "hit_rate",
+    "judge_at",
     "judge_paths",
     "mrr",
     "next_item_ranks",

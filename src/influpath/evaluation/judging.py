@@ -6,6 +6,7 @@ Shape suffixes: P pairs, N path items of all pairs, Q prefixes of all paths (a p
 L + 1, the empty one first), C prefixes of one chunk, I catalogue items.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,14 +111,25 @@ def judge_paths(
     train: Dataset,
     temperature: float = 1.0,
 ) -> Judgement:
-    """Let a judge read every path once.
+    """Let a judge read every path once, at one temperature; see ``judge_at``."""
+    return judge_at(judge, pairs, paths, train, (temperature,))[0]
+
+
+def judge_at(
+    judge: Recommender,
+    pairs: pl.DataFrame,
+    paths: PlannedPaths,
+    train: Dataset,
+    temperatures: Sequence[float],
+) -> list[Judgement]:
+    """Let a judge read every path once; return what it says at each temperature.
 
     Args:
         judge: Shares no weights and no seed with the planner's models.
         pairs: Frame ``pair_id, user_id, objective_id``; fixes which pairs count and their order.
         paths: The planner's output; a pair without rows counts as a path of no items.
         train: The histories s_h, and the catalogue of the judge.
-        temperature: What its probabilities are rescaled by; 1 is as the judge gives them, and
+        temperatures: What its probabilities are rescaled by; 1 is as the judge gives them, and
             ``calibrate`` finds the one at which they mean what they say.  Ranks do not change.
 
     Raises:
@@ -134,7 +146,7 @@ def judge_paths(
     rows, reached = encode_paths(numbers, paths, train.items)
     histories = train.sequences.take(numbers.user_rows)
     known_users = judge.users.encode(train.users.decode(numbers.user_rows), unknown="mark")
-    return judge_rows(judge, numbers, histories, rows, reached, known_users, temperature)
+    return judge_rows(judge, numbers, histories, rows, reached, known_users, temperatures)
 
 
 def judge_rows(
@@ -144,8 +156,8 @@ def judge_rows(
     rows: Sequences,
     reached: BoolArray,
     known_users: IntArray,
-    temperature: float = 1.0,
-) -> Judgement:
+    temperatures: Sequence[float] = (1.0,),
+) -> list[Judgement]:
     """Let a judge read every path once, all of it given in the judge's numbers.
 
     Args:
@@ -155,34 +167,43 @@ def judge_rows(
         rows: The path of each pair.
         reached: Whether it shows the objective, as its last item, bool [P].
         known_users: The judge's row of each pair's user, -1 where unknown, int64 [P].
-        temperature: As in ``judge_paths``.
+        temperatures: As in ``judge_at``.
 
     Raises:
         ResultError: The judge gives an item no positive probability.
     """
-    reading = _Reading(judge.name, histories, rows, reached, numbers.objectives)
+    readings = [
+        _Reading(judge.name, histories, rows, reached, numbers.objectives) for _ in temperatures
+    ]
 
     def read(part: IntArray) -> None:
         chunks = judge.read_paths(histories.take(part), rows.take(part), known_users[part])
         for row_C, step_C, log_probs_CI in chunks:
-            reading.add(part[row_C], step_C, at_temperature(log_probs_CI, temperature))
+            for reading, temperature in zip(readings, temperatures, strict=True):
+                rescaled_CI = at_temperature(log_probs_CI, temperature)
+                reading.add(part[row_C], step_C, rescaled_CI, ranked=reading is readings[0])
 
     parts = [np.arange(len(rows))[start : start + PART] for start in range(0, len(rows), PART)]
     in_threads(read, parts, torch.get_num_threads() if judge.parallel else 1)
-    reading.check_complete()
-    return Judgement(
-        judge=judge.name,
-        pair_ids=numbers.pair_ids,
-        user_rows=numbers.user_rows,
-        paths=rows,
-        reached=reached,
-        repeated=repeats(histories, rows, judge.item_count),
-        item_log_probs=reading.item_log_probs,
-        item_ranks=reading.item_ranks,
-        objective_log_probs=reading.objective_log_probs,
-        objective_ranks=reading.objective_ranks,
-        item_count=judge.item_count,
-    )
+    for reading in readings:
+        reading.check_complete()
+    repeated = repeats(histories, rows, judge.item_count)
+    return [
+        Judgement(
+            judge=judge.name,
+            pair_ids=numbers.pair_ids,
+            user_rows=numbers.user_rows,
+            paths=rows,
+            reached=reached,
+            repeated=repeated,
+            item_log_probs=reading.item_log_probs,
+            item_ranks=readings[0].item_ranks,
+            objective_log_probs=reading.objective_log_probs,
+            objective_ranks=readings[0].objective_ranks,
+            item_count=judge.item_count,
+        )
+        for reading in readings
+    ]
 
 
 class _Reading:
@@ -211,22 +232,24 @@ class _Reading:
         self.objective_log_probs = np.full(prefixes, np.nan)
         self.objective_ranks = np.zeros(prefixes, dtype=np.int64)
 
-    def add(self, row_C: IntArray, step_C: IntArray, log_probs_CI: Tensor) -> None:
+    def add(self, row_C: IntArray, step_C: IntArray, log_probs_CI: Tensor, *, ranked: bool) -> None:
         log_probs_CI = log_probs_CI.detach().float().cpu()
         at_Q = self.paths.offsets[row_C] + row_C + step_C
         objective_C = self.objectives[row_C]
         self.objective_log_probs[at_Q] = self._pick(log_probs_CI, objective_C)
-        self.objective_ranks[at_Q] = ranks_from_scores(
-            log_probs_CI, self.but_objective.take(row_C), objective_C
-        )
+        if ranked:
+            self.objective_ranks[at_Q] = ranks_from_scores(
+                log_probs_CI, self.but_objective.take(row_C), objective_C
+            )
         # After the last item nothing is shown, so that prefix has no item to judge.
         shown = np.flatnonzero(step_C < self.paths.lengths[row_C])
         row_C, step_C, log_probs_CI = row_C[shown], step_C[shown], log_probs_CI[shown]
         at_N = self.paths.offsets[row_C] + step_C
         item_C = self.paths.values[at_N]
-        so_far = self.whole.slice(row_C, np.zeros_like(row_C), self.known[row_C] + step_C)
         self.item_log_probs[at_N] = self._pick(log_probs_CI, item_C)
-        self.item_ranks[at_N] = ranks_from_scores(log_probs_CI, so_far, item_C)
+        if ranked:
+            so_far = self.whole.slice(row_C, np.zeros_like(row_C), self.known[row_C] + step_C)
+            self.item_ranks[at_N] = ranks_from_scores(log_probs_CI, so_far, item_C)
 
     def check_complete(self) -> None:
         if np.isnan(self.objective_log_probs).any():

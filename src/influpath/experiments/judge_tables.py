@@ -1,6 +1,6 @@
 """The same paths under every evaluator of a run: as it is, calibrated, and over all of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ class Rating:
 
 def rate(
     judges: Mapping[str, Recommender],
-    judged: Callable[[str, float], Mapping[str, Judgement]],
+    judged: Callable[[str, tuple[float, ...]], Sequence[Mapping[str, Judgement]]],
     split: Split,
     seed: int,
 ) -> dict[str, Rating]:
@@ -41,18 +41,15 @@ def rate(
 
     Args:
         judges: Name -> evaluator, the headline judge first.
-        judged: Judge and temperature -> every planner's judgement.
+        judged: Judge and temperatures -> every planner's judgement at each of them.
         split: Histories, and the held-out items that calibration is measured on.
         seed: Decides the bootstrap.
     """
     ratings = {}
     for name, judge in judges.items():
         calibration = calibrate(judge, split)
-        ratings[name] = Rating(
-            summarise(judged(name, 1.0), seed),
-            calibration,
-            summarise(judged(name, calibration.temperature), seed),
-        )
+        plain, calibrated = judged(name, (1.0, calibration.temperature))
+        ratings[name] = Rating(summarise(plain, seed), calibration, summarise(calibrated, seed))
     return ratings
 
 

@@ -33,7 +33,7 @@ class Asked:
         judge: The evaluator that reads the paths, and through which the oracle looks.
         max_length: M; the run's if None.
         judged_on: The pairs whose paths are judged; all if None.
-        temperature: See ``judge_paths``.
+        temperatures: See ``judge_at``.
     """
 
     label: str
@@ -42,7 +42,7 @@ class Asked:
     judge: str
     max_length: int | None = None
     judged_on: pl.DataFrame | None = None
-    temperature: float = 1.0
+    temperatures: tuple[float, ...] = (1.0,)
 
 
 @dataclass(frozen=True)
@@ -85,29 +85,29 @@ class Unsaved(Workspace):
 _runs: "dict[str, Run]" = {}
 
 
-def judge_each(run: "Run", asked: Sequence[Asked]) -> Iterator[Judgement]:
-    """Yield the judgement of each, in their order, as they come; see ``Run.judge_all``."""
+def judge_each(run: "Run", asked: Sequence[Asked]) -> Iterator[list[Judgement]]:
+    """Yield the judgements of each, one per temperature, in their order as they come."""
     few = not run.helpers.ready and sum(one.pairs.height for one in asked) < FEWEST_PAIRS
     if run.config.workers == 1 or len(asked) == 1 or few:
         yield from map(run.judge_asked, asked)
         return
     jobs = [Job(type(run), run.config, run.data_dir, run.root, one) for one in asked]
-    for judgement, seconds in run.helpers.each(judge_in_helper, jobs):
+    for judgements, seconds in run.helpers.each(judge_in_helper, jobs):
         for stage, duration in seconds.items():
             run.workspace.record(stage, duration)
-        yield judgement
+        yield judgements
 
 
-def judge_in_helper(job: Job) -> tuple[Judgement, dict[str, float]]:
-    """Plan and judge in a process of its own; return the judgement, and seconds by stage."""
+def judge_in_helper(job: Job) -> tuple[list[Judgement], dict[str, float]]:
+    """Plan and judge in a process of its own; return the judgements, and seconds by stage."""
     torch.set_num_threads(1)
     # The process that asked says all there is to say.
     logging.getLogger("influpath").setLevel(logging.ERROR)
     run = run_of(job)
-    judgement = run.judge_asked(job.asked)
+    judgements = run.judge_asked(job.asked)
     seconds = dict(run.workspace.seconds)
     run.workspace.seconds.clear()
-    return judgement, seconds
+    return judgements, seconds
 
 
 def run_of(job: Job) -> "Run":

@@ -15,7 +15,7 @@ import polars as pl
 
 from influpath.evaluation import (
     fixed_subset,
-    judge_paths,
+    judge_at,
     sample_pairs,
     summarise,
     with_role,
@@ -188,19 +188,22 @@ class Run(Experiment[RunConfig]):
         self, label: str, pairs: pl.DataFrame, dials: dict[str, Any], judge: Recommender
     ) -> Judgement:
         """Plan and judge."""
-        return self.judge_asked(Asked(label, dials, pairs, judge.name))
+        return self.judge_asked(Asked(label, dials, pairs, judge.name))[0]
 
-    def judge_asked(self, asked: Asked) -> Judgement:
-        """Plan and judge what is asked for."""
+    def judge_asked(self, asked: Asked) -> list[Judgement]:
+        """Plan and judge what is asked for; return the judgement at each temperature."""
         judge = self._evaluators[asked.judge]
         pairs = asked.pairs if asked.judged_on is None else asked.judged_on
         paths = self.paths(asked.label, asked.pairs, asked.dials, judge, asked.max_length)
         train = self.split.train
-        return judge_paths(judge, pairs, paths.of_pairs(pairs), train, asked.temperature)
+        return judge_at(judge, pairs, paths.of_pairs(pairs), train, asked.temperatures)
 
     def judge_all(self, asked: Sequence[Asked]) -> Iterator[Judgement]:
-        """Yield the judgement of each that is asked for, in order; helpers plan several at once."""
-        return judge_each(self, asked)
+        """Yield the judgement of each that is asked for, in order; helpers plan several at once.
+
+        That of the first temperature; see ``judge_each`` for all.
+        """
+        return (judgements[0] for judgements in judge_each(self, asked))
 
     @cached_property
     def helpers(self) -> Helpers:
@@ -208,13 +211,17 @@ class Run(Experiment[RunConfig]):
         return Helpers(self.config.workers)
 
     def on_subset(
-        self, label: str, dials: dict[str, Any], judge: Recommender, temperature: float = 1.0
+        self,
+        label: str,
+        dials: dict[str, Any],
+        judge: Recommender,
+        temperatures: tuple[float, ...] = (1.0,),
     ) -> Asked:
         """Ask for paths on the fixed subset: of those on all report pairs, where they are made."""
         whole = label in self.config.whole_planners and dials == self.dials_of(label)
         pairs = self.report_pairs if whole else self.subset
         return Asked(
-            label, dials, pairs, judge.name, judged_on=self.subset, temperature=temperature
+            label, dials, pairs, judge.name, judged_on=self.subset, temperatures=temperatures
         )
 
     def dials_of(self, label: str) -> dict[str, Any]:
@@ -260,17 +267,18 @@ class Run(Experiment[RunConfig]):
     @cached_property
     def subset_judgements(self) -> dict[str, Judgement]:
         """Every planner, the expensive ones included, on the same fixed subset."""
-        return self.judged_on_subset(self.judge)
+        return self.judged_on_subset(self.judge)[0]
 
     def judged_on_subset(
-        self, judge: Recommender, temperature: float = 1.0
-    ) -> dict[str, Judgement]:
-        """Return what a judge says of every planner on the fixed subset."""
+        self, judge: Recommender, temperatures: tuple[float, ...] = (1.0,)
+    ) -> list[dict[str, Judgement]]:
+        """Return what a judge says of every planner on the fixed subset, at each temperature."""
         labels = self.config.planners
         asked = [
-            self.on_subset(label, self.dials_of(label), judge, temperature) for label in labels
+            self.on_subset(label, self.dials_of(label), judge, temperatures) for label in labels
         ]
-        return dict(zip(labels, self.judge_all(asked), strict=True))
+        found = zip(*judge_each(self, asked), strict=True)
+        return [dict(zip(labels, judgements, strict=True)) for judgements in found]
 
     @cached_property
     def subset_evaluation(self) -> Evaluation:
@@ -286,7 +294,7 @@ class Run(Experiment[RunConfig]):
         judges = {judge.name: judge for judge in self.evaluators}
         return rate(
             judges,
-            lambda name, temperature: self.judged_on_subset(judges[name], temperature),
+            lambda name, temperatures: self.judged_on_subset(judges[name], temperatures),
             self.split,
             self.config.seed,
         )

@@ -17,7 +17,14 @@ import polars as pl
 from influpath.data import Dataset, leave_last_out, load_dataset
 from influpath.data.sequences import IntArray
 from influpath.errors import ResultError
-from influpath.evaluation import fixed_subset, judge_paths, next_item_ranks, read_pairs, with_role
+from influpath.evaluation import (
+    fixed_subset,
+    judge_at,
+    judge_paths,
+    next_item_ranks,
+    read_pairs,
+    with_role,
+)
 from influpath.evaluation.judging import Judgement
 from influpath.evaluation.metrics import accepted_success
 from influpath.evaluation.reliability import reliability
@@ -137,13 +144,15 @@ def recompute(document: dict[str, Any], beside: Path, data_dir: str | None) -> d
         planned = report if label in config.whole_planners else subset
         return Paths.read(file, planned).of_pairs(subset)
 
-    def rated(name: str, temperature: float) -> dict[str, Judgement]:
-        return {
-            label: judge_paths(
-                judges[name], subset, paths_of(name, label), split.train, temperature
-            )
+    def rated(name: str, temperatures: tuple[float, ...]) -> list[dict[str, Judgement]]:
+        found = [
+            judge_at(judges[name], subset, paths_of(name, label), split.train, temperatures)
             for label in config.planners
-        }
+        ]
+        return [
+            dict(zip(config.planners, judgements, strict=True))
+            for judgements in zip(*found, strict=True)
+        ]
 
     evaluation, small = summarise(judgements, config.seed), summarise(on_subset, config.seed)
     rows = np.flatnonzero(split.held_out)

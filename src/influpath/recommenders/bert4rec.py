@@ -138,25 +138,13 @@ class BERT4Rec(NeuralRecommender):
             result[torch.as_tensor(rows)] = self.module.head(encoded_B1D[:, 0])
         return result
 
-    def log_prob_after(
-        self,
-        histories: Sequences,
-        candidates_RK: IntArray,
-        targets_R: IntArray,
-        users: IntArray | None = None,
-    ) -> Tensor:
-        """See ``Recommender.log_prob_after``: the candidates of a row share its history."""
-        return self._log_probs_at(self.user_vectors_after(histories, candidates_RK), targets_R)
-
     def user_vectors_after(
         self, histories: Sequences, candidates_RK: IntArray, users: IntArray | None = None
-    ) -> Tensor:
+    ) -> Tensor | None:
         """See ``Recommender.user_vectors_after``: the candidates of a row share its history."""
         self.items  # noqa: B018 - raises where the model is not trained
         if self.config.blocks == 1:
-            hidden_RKD = super().user_vectors_after(histories, candidates_RK, users)
-            assert hidden_RKD is not None
-            return hidden_RKD
+            return super().user_vectors_after(histories, candidates_RK, users)
         evaluating(self.module)
         # Beside the candidate and the mask token.
         start = np.maximum(histories.lengths - (self.config.max_length - 2), 0)

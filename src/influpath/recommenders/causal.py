@@ -151,16 +151,6 @@ class CausalRecommender(NeuralRecommender):
         """See ``Recommender.reader``: every item is read once."""
         return CausalReader(self, histories, users)
 
-    def log_prob_after(
-        self,
-        histories: Sequences,
-        candidates_RK: IntArray,
-        targets_R: IntArray,
-        users: IntArray | None = None,
-    ) -> Tensor:
-        """See ``Recommender.log_prob_after``: the candidates of a row share its window."""
-        return self.reader(histories, users).log_prob_after(candidates_RK, targets_R)
-
     def user_vectors_after(
         self, histories: Sequences, candidates_RK: IntArray, users: IntArray | None = None
     ) -> Tensor:

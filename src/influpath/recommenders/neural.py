@@ -160,6 +160,20 @@ class NeuralRecommender(Recommender):
         with torch.no_grad():
             return self._log_probs_of(self._encode(histories, users))
 
+    def log_prob_after(
+        self,
+        histories: Sequences,
+        candidates_RK: IntArray,
+        targets_R: IntArray,
+        users: IntArray | None = None,
+    ) -> Tensor:
+        """See ``Recommender.log_prob_after``: no logits of the catalogue are stored."""
+        hidden_RKD = self.user_vectors_after(histories, candidates_RK, users)
+        if hidden_RKD is None:
+            # Nothing is asked.
+            return torch.empty(candidates_RK.shape)
+        return self._log_probs_at(hidden_RKD, targets_R)
+
     def item_vectors(self) -> Tensor:
         """Return the output projection, [I, D]: the item embeddings where the two are tied."""
         self.items  # noqa: B018 - raises where the model is not trained

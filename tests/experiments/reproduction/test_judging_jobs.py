@@ -41,7 +41,7 @@ def test_helpers_plan_and_judge_as_this_process_does(helped: Bench, stages: Stag
     alone = stages.benches[0]
     second = alone.evaluators[1]
     for judge in (alone.judge, second):
-        found, wanted = helped.judged_on_subset(judge), alone.judged_on_subset(judge)
+        (found,), (wanted,) = helped.judged_on_subset(judge), alone.judged_on_subset(judge)
         assert list(found) == list(wanted) == list(alone.config.planners)
         for label, judgement in found.items():
             assert_same(judgement, wanted[label])
@@ -57,7 +57,7 @@ def test_helpers_keep_to_the_settings_of_whom_they_help(helped: Bench, stages: S
     alone = stages.benches[0]
     for name in ("type-1", None):
         asked = [
-            Asked("irn", NEUTRAL, alone.subset, alone.judge.name, max_length=3, temperature=2.0)
+            Asked("irn", NEUTRAL, alone.subset, alone.judge.name, max_length=3, temperatures=(2.0,))
         ]
         bench, other = helped.variant(name), alone.variant(name)
         (found,), (wanted,) = list(bench.judge_all(asked)), list(other.judge_all(asked))

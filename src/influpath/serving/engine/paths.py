@@ -190,7 +190,7 @@ def judge(loaded: Loaded, ask: PathAsk, planned: Planned, members: IntArray) -> 
     paths = Sequences.from_rows(planned.paths)
     reached = paths.last() == objectives
     with torch.inference_mode():
-        return judge_rows(
+        (judgement,) = judge_rows(
             judge,
             PairNumbers(np.arange(rows), np.zeros(rows, dtype=np.int64), objectives),
             Sequences.from_rows([planned.known] * rows),
@@ -198,6 +198,7 @@ def judge(loaded: Loaded, ask: PathAsk, planned: Planned, members: IntArray) -> 
             reached,
             np.full(rows, loaded.user_row(ask.person, judge)),
         )
+    return judgement
 
 
 def figures(judgement: Judgement, row: int, push: float) -> PathFigures:

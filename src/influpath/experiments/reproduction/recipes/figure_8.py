@@ -112,7 +112,7 @@ def path_differences(bench: Bench, shuffled: IRN) -> dict[str, Any]:
     planner = make_planner("irn", PlannerParts({"irn": shuffled}, train), dials)
     paths = plan(planner, bench.subset, train, bench.config.max_length)
     judged: dict[str, Judgement] = {
-        "own": bench.judge_asked(bench.on_subset("irn", dials, bench.judge)),
+        "own": bench.judge_asked(bench.on_subset("irn", dials, bench.judge))[0],
         "shuffled": judge_paths(bench.judge, bench.subset, paths, train),
     }
     return {
