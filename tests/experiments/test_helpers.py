@@ -37,6 +37,21 @@ def test_an_error_ends_the_helpers_and_new_ones_can_be_had() -> None:
     assert nobody_is_left()
 
 
+def give_up() -> None:
+    with Helpers(1) as helpers:
+        results = helpers.each(time.sleep, [0.0, 300.0])
+        next(results)
+        raise KeyError
+
+
+def test_whoever_gives_up_does_not_wait() -> None:
+    began = time.monotonic()
+    with pytest.raises(KeyError):
+        give_up()
+    assert nobody_is_left()
+    assert time.monotonic() - began < 60
+
+
 def test_who_stops_asking_does_not_wait() -> None:
     helpers = Helpers(1)
     results = helpers.each(time.sleep, [0.0, 300.0])

@@ -29,8 +29,12 @@ class Helpers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        # Whoever gives up does not wait for what is left to do.
+        if error is None:
+            self.close()
+        else:
+            self.kill()
 
     def each(
         self, function: Callable[[Part], Result], parts: Sequence[Part]
