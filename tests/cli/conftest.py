@@ -35,10 +35,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, config: Path) -> Path:
 @pytest.fixture(scope="session")
 def finished(trained: Path, config: Path) -> Path:
     """The folder of the run after `influpath run`, which was interrupted once before."""
-    from influpath.experiments.run import Run
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "frontier", interrupt)
+        patch.setattr("influpath.experiments.result.sweep_dials", interrupt)
         outcome = Outcome("run", config, "--runs-dir", trained.parent)
     assert outcome.status == 130
     assert outcome.errors.endswith(

@@ -115,7 +115,7 @@ def test_a_fault_of_the_program_is_one_sentence_and_a_log(
     def broken(run: Run) -> None:
         raise ZeroDivisionError("on purpose")
 
-    monkeypatch.setattr(Run, "frontier", broken)
+    monkeypatch.setattr("influpath.experiments.result.sweep_dials", broken)
     outcome = Outcome("--quiet", "run", config, "--runs-dir", finished.parent)
     assert outcome.status == 1
     assert outcome.errors.startswith("influpath: an unexpected ZeroDivisionError occurred")
