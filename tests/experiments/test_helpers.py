@@ -22,6 +22,9 @@ def test_results_come_in_order_and_helpers_go_at_the_end() -> None:
         assert list(helpers.each(math.sqrt, numbers)) == [3.0, 2.0, 1.0, 4.0]
         assert list(helpers.each(math.sqrt, [])) == []
         at_work = {process.pid for process in multiprocessing.active_children()}
+        last = helpers.each(math.sqrt, numbers[:1])
+        assert next(last) == 3.0
+        last.close()
         assert list(helpers.each(math.sqrt, numbers[:1])) == [3.0]
         assert {process.pid for process in multiprocessing.active_children()} == at_work
     assert nobody_is_left()

@@ -65,6 +65,11 @@ class Helpers:
                     for one in finished:
                         one.result()
                 yield future.result()
+        except GeneratorExit:
+            # Whoever took the last result may not have asked whether there is another.
+            if any(not future.done() for future in futures):
+                self.kill()
+            raise
         except BaseException:
             self.kill()
             raise

@@ -2,8 +2,6 @@
 
 Each stage leaves its product in the run's folder under a hash of its inputs, so that a run that
 was interrupted, or whose configuration changed in part, repeats only what is needed.
-
-Shape suffixes: R users with a held-out item, B those of them at once, I catalogue items.
 """
 
 import logging
