@@ -13,7 +13,7 @@ from torch import Tensor
 from influpath.native.operators import address, usable_kernels
 from influpath.native.reading import check, lanes, reads
 
-# No logit may be further from 0: powers of two that sum to what a number can hold.
+# No logit may be further from 0: then powers of e have room for their sum over any catalogue.
 SAFE_LOGIT = 60.0
 # The logit, in powers of two, of what fills up the last tile.
 NEVER = -120.0

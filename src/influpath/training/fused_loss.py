@@ -25,6 +25,7 @@ from torch.autograd.function import once_differentiable
 
 from influpath.native.cross_entropy import cross_entropy
 from influpath.native.operators import takes
+from influpath.native.output import SAFE_LOGIT
 from influpath.training.device import chunk_bytes
 
 CHUNK_BYTES = 3 << 18
@@ -33,8 +34,6 @@ HALF_CHUNK_BYTES = 4 << 20
 HALF_CHUNK_ROWS = 128
 # Powers of 2 up to these exponents, and sums of them, neither overflow nor vanish.
 SAFE_EXPONENT = 90.0
-# The same for powers of e, with room for the sum over any catalogue.
-SAFE_LOGIT = 60.0
 # Rows of a product for large catalogues, and the multiple that its width is filled up to.
 LEAST_ROWS, MULTIPLE = 32, 8
 LOG2_E = math.log2(math.e)

@@ -8,7 +8,8 @@ from typing import Any, cast
 import polars as pl
 
 from influpath.evaluation import fixed_subset, summarise, with_role
-from influpath.evaluation.judging import Judgement, judge_paths
+from influpath.evaluation.judging import Judgement
+from influpath.experiments.judging_jobs import Asked
 from influpath.experiments.kept_judges import find_kept
 from influpath.experiments.reproduction.config import FEWEST_PAIRS, ReproductionConfig
 from influpath.experiments.run import Run
@@ -112,8 +113,7 @@ class Bench(Run):
         max_length: int | None = None,
     ) -> dict[str, Any]:
         """Plan, let the headline judge read, and return every metric's mean and interval."""
-        paths = self.paths(label, pairs, dials, self.judge, max_length)
-        judgement = judge_paths(self.judge, pairs, paths, self.split.train)
+        (judgement,) = self.judge_asked(Asked(label, dials, pairs, self.judge.name, max_length))
         return self.row(label, judgement, metrics)
 
     def row(
