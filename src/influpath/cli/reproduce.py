@@ -60,7 +60,7 @@ def reproduce(
     Tables, figures (PNG and SVG), a page (reproduction.md) and a report (report.html) are written.
     """
     from influpath.experiments.reproduction.bench import Bench
-    from influpath.experiments.reproduction.config import read_config
+    from influpath.experiments.reproduction.config import CORE, read_config
     from influpath.experiments.reproduction.page import write_page, write_report
     from influpath.experiments.reproduction.recipes import chosen
     from influpath.experiments.reproduction.stages import Stages
@@ -71,9 +71,10 @@ def reproduce(
         width = max(len(recipe.name) for recipe in there)
         for recipe in there:
             minutes = (
-                "" if recipe.group == "core" else f" (--only, {config.minutes_of(recipe.group)})"
+                "" if recipe.group == CORE else f" (--only, {config.minutes_of(recipe.group)})"
             )
             typer.echo(f"{recipe.name:{width}} {recipe.title}{minutes}")
+        typer.echo(f"All without --only, the core: {config.minutes_of(CORE)} together.")
         return
     config = config.under(preset or config.data.preset)
     recipes = chosen(only or [], everything, config)

@@ -179,7 +179,7 @@ def test_each_row_changes_one_dial(guidance: Any) -> None:
     chosen = {**NEUTRAL, "guidance": guidance, "pace": 3, "floor": 50}
     same = IRNDials.parse(chosen, "chosen")
     changes = dial_changes(chosen, 20)
-    assert len(changes) == 8
+    assert len(changes) == 9
     for dials in changes.values():
         changed = IRNDials.parse(dials, "changed")
         assert (
@@ -205,6 +205,7 @@ def test_dials_that_are_chosen_already_are_no_change() -> None:
     assert list(changes) == [
         "guidance against sasrec, not itself",
         "rising guidance 0..2",
+        "pace 5",
         "w_t 0",
         "w_t 2",
     ]

@@ -14,7 +14,12 @@ from influpath.evaluation.metrics import increase_of_interest, log_perplexity
 from influpath.experiments.figure_parts import STYLE
 from influpath.experiments.reproduction.bench import Bench
 from influpath.experiments.reproduction.config import ReproductionConfig
-from influpath.experiments.reproduction.frontier_words import difference_table, findings
+from influpath.experiments.reproduction.frontier_words import (
+    difference_table,
+    findings,
+    others_of,
+)
+from influpath.experiments.reproduction.markdown import listed
 from influpath.experiments.reproduction.recipes.frontier import (
     COSTS,
     SHOWN,
@@ -187,34 +192,71 @@ def test_words_name_what_is_above_and_claim_nothing_else(document: dict[str, Any
     result = copy.deepcopy(document["result"])
     grid = [3.0 + n / 10 for n in range(11)]
     for number, (name, judge) in enumerate(result["judges"].items()):
+        judge["by"]["worst_step"]["differences"] = {}
         judge["by"]["log_ppl"] = {
             "grid": grid,
+            "curves": {
+                "irn": [at(None)] * number + [at(1.0)] * (10 - number) + [at(2.5)],
+                "oracle": [at(2.0)] * 11,
+            },
             "shares": {"irn": at(0.9, 0.05)} if number == 0 else {},
             "differences": {
                 "oracle": {
                     "at": [at(-0.5)] * 4 + [at(0.05)] * 7 if number == 0 else [at(0.5)] * 11,
                     "mean": at(-0.3) if number == 0 else at(0.3),
                 },
-                "vanilla/sasrec": {"at": [at(0.01)] * 11, "mean": at(0.01, n=9)},
+                "vanilla/sasrec": {
+                    "at": [at(0.5)] * 2 + [at(0.01)] * 9,
+                    "mean": at(0.01, n=9),
+                },
                 "bridge": {"at": [at(None)] * 11, "mean": at(None, n=0)},
             },
         }
         result["judge"] = result["judge"] if number else name
     said = difference_table(result, "log_ppl").splitlines()
-    assert said[2].startswith("| oracle (sees the judge) | -0.30 [-0.40, -0.20] **below** |")
-    assert "0.30 [0.20, 0.40] **above**" in said[2]
-    assert "0.01 [-0.09, 0.11] cannot be told apart (9 of 11 places)" in said[3]
+    below = "-0.30 [-0.40, -0.20] **below** (0 above, 4 below, of 11)"
+    assert said[2].startswith(f"| oracle (sees the judge) | {below} |")
+    assert "0.30 [0.20, 0.40] **above** (11 above, 0 below, of 11)" in said[2]
+    # Places that are left out are not counted, whatever stands there.
+    assert "0.01 [-0.09, 0.11] not told apart (0 above, 0 below, of 9)" in said[3]
     assert said[4].count("no common range") == len(result["judges"])
     for point in result["judges"][next(iter(result["judges"]))]["points"]:
         if point["planner"] == "oracle":
             point["log_ppl"]["mean"] = 3.5
-    first, second, *_ = findings(result, "log_ppl")
+    first, second, third = findings(result, "log_ppl")
     assert "above irn somewhere: oracle (sees the judge) (log(PPL) 3.00 to 3.30)." in first
     share = "On average irn has 90% [85, 95] of the oracle's IoI, whose curve is flat from "
     assert first.endswith(f"{share}log(PPL) 3.50 on.")
-    assert second.endswith("nothing is above irn.")
+    assert "no dials as cheap" not in first
+    unreachable = "irn has no dials as cheap, and these places are left out."
+    assert f"nothing is above irn. At log(PPL) 3.00 {unreachable}" in second
+    assert f"At log(PPL) 3.00 to 3.10 {unreachable}" in third
     document["result"] = result
-    assert "IRN has 90% [85, 95] of the IoI of the oracle" in RECIPE.headline(document)
+    headline = RECIPE.headline(document)
+    assert "IRN has 90% [85, 95] of the IoI of the oracle" in headline
+    assert f"({result['judge']}; 50% at log(PPL) 3.00 and 125% at 4.00)" in headline
+    apart = "in 0 of 3 comparisons (a planner under a judge): not told apart from vanilla/sasrec"
+    assert f"{apart} ({listed(list(result['judges']))})." in headline
+
+
+def test_irn_above_the_oracle_is_said(document: dict[str, Any]) -> None:
+    result = document["result"]
+    curves = result["judges"][result["judge"]]["by"]["log_ppl"]
+    curves["shares"]["irn"] = at(1.0, 0.05)
+    places = curves["differences"]["oracle"]["at"]
+    places[:] = [at(-0.5)] * 9 + [at(0.5)] * 2
+    low, high = (f"{curves['grid'][place]:.2f}" for place in (9, 10))
+    first = next(iter(findings(result, "log_ppl")))
+    assert first.endswith(f"; it is above the oracle at log(PPL) {low} to {high}.")
+
+
+def test_what_a_point_of_irn_does_not_name_is_said(document: dict[str, Any]) -> None:
+    result = document["result"]
+    swept = {name for p in result["judges"][result["judge"]]["points"] for name in p["dials"]}
+    text = others_of(result)
+    assert text.startswith("; what a point of IRN does not name is as in Table III (")
+    named = {part.split()[0] for part in text.partition("(")[2].rstrip(")").split(", ")}
+    assert named == set(result["irn_dials"]) - (swept - {"k"})
 
 
 def test_planners_that_are_missing_leave_their_sentences_out(bench: Bench) -> None:
@@ -230,7 +272,7 @@ def test_planners_that_are_missing_leave_their_sentences_out(bench: Bench) -> No
     assert RECIPE.headline(document) == ""
     words = RECIPE.words(document)
     assert "of the oracle" not in words
-    assert "the others of IRN" not in words
+    assert "a point of IRN" not in words
     for metric in SHOWN:
         assert result["judges"][result["judge"]]["points"][0][metric]["n"] == 20
     drawn(document)

@@ -9,9 +9,10 @@ import pytest
 
 from influpath.errors import ResultError
 from influpath.experiments.reproduction.bench import Bench
+from influpath.experiments.reproduction.markdown import listed
 from influpath.experiments.reproduction.recipes.rigorous_table import RigorousTable, handful
 from influpath.experiments.reproduction.recipes.table_3 import Table3
-from influpath.experiments.reproduction.strata_words import limits, of_stratum
+from influpath.experiments.reproduction.strata_words import lead_in, limits, of_stratum, rows_of
 from influpath.files import read_json
 
 
@@ -143,6 +144,30 @@ def test_a_claim_over_all_judges_needs_every_judge(document: dict[str, Any]) -> 
     # One judge that is not sure is enough to take it back.
     tables[-1]["differences"]["irn - direct"]["ioi"]["ci95"] = [-0.1, 0.2]
     assert sentence.format(others - 1, others) in RigorousTable().words(changed)
+
+
+def test_what_the_subset_alone_has_is_compared_there(document: dict[str, Any]) -> None:
+    """Being above all that was planned on all pairs is no word on the expensive planners."""
+    stratum = copy.deepcopy(document["result"]["strata"][0]["strata"][0])
+    alone = [label for label in stratum["subset"]["planners"] if label not in stratum["planners"]]
+    assert alone
+    for metric in ("accepted_sr@20", "ioi"):
+        for rows in (stratum["differences"], stratum["subset"]["differences"]):
+            for label, row in rows.items():
+                row[metric]["ci95"] = [-0.2, -0.1] if label in alone else [0.1, 0.2]
+    count = len(stratum["differences"])
+    assert lead_in(stratum) == (
+        f"{stratum['name']}: accepted SR@20 better than {count} of {count}; IoI better than {count}"
+        f" of {count}. On {stratum['subset']['n']} pairs of the fixed subset: accepted SR@20 worse "
+        f"than {listed(alone)}; IoI worse than {listed(alone)}."
+    )
+    names = [(name, n) for name, _, n in rows_of(stratum, ["irn", "direct", *alone])]
+    assert names[:3] == [
+        ("irn", stratum["n"]),
+        ("irn, fixed subset", stratum["subset"]["n"]),
+        ("direct", stratum["n"]),
+    ]
+    assert [name for name, _, _ in rows_of(stratum, ["irn", "direct"])] == ["irn", "direct"]
 
 
 def test_an_empty_stratum_is_drawn_and_told_as_empty(document: dict[str, Any]) -> None:

@@ -221,6 +221,9 @@ def test_table_4_words_stand_beside_the_paper(table_4: dict[str, Any]) -> None:
     words = Table4().words(as_if_paper(table_4))
     assert cells(words, "irs/irn")[2::2] == ["0.242", "0.073"]
     assert cells(words, TUNED)[2::2] == ["", ""]
+    # 0.242 of BERT4Rec's 0.264, and 0.073 of its 0.081.
+    assert "(the paper: 92%, of bert4rec)" in words
+    assert "(the paper: 90%, of bert4rec)" in words
     printed = reported.rows("table_4_next_item", "ml-1m")
     assert printed_cost(printed, "irs/gru4rec", "hr@20") == "-18.5"
     # IRN is compared with BERT4Rec, as the paper does.
@@ -306,7 +309,11 @@ def test_table_5_claims_only_what_excludes_zero(table_5: dict[str, Any]) -> None
             at["mean"], at["ci95"] = 1.0, [-0.1, 2.0]
     row = document["result"]["differences"]["neutral"]["type-3 - type-1"]
     row["ioi"]["ci95"], row["log_ppl"]["ci95"] = [0.5, 2.0], [-2.0, -0.1]
-    words = Table5().words(document)
+    words = Table5().words(as_if_paper(document))
+    assert "The paper prints type 3 above" not in Table5().words(document)
+    rows = [row for own in document["result"]["differences"].values() for row in own.values()]
+    above = sum(row[metric]["ci95"][0] > 0 for row in rows for metric in ("sr", "ioi"))
+    assert f"Of the 8 comparisons of type 3 in these two, it is above in {above}, " in words
     assert (
         "At neutral dials, type-3 against type-1: IoI is higher and log(PPL) is lower; "
         "not told apart in SR@M, accepted SR@20, IoR and worst step."

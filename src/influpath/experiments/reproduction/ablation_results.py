@@ -134,8 +134,13 @@ def draw_ablations(document: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def ablation_words(document: Mapping[str, Any]) -> str:
-    """Return what each choice is worth, the variants at neutral dials, and the networks."""
+def ablation_words(document: Mapping[str, Any], as_chosen: Sequence[str] = ()) -> str:
+    """Return what each choice is worth, the variants at neutral dials, and the networks.
+
+    Args:
+        document: The merged document.
+        as_chosen: Changes of dials that have no row, since the chosen dials have them.
+    """
     result = document["result"]
     rows = list(rows_of(result))
     counted = [worth[metric] for _, _, _, worth in rows for metric in WORTH]
@@ -147,6 +152,8 @@ def ablation_words(document: Mapping[str, Any]) -> str:
         f"{dials_text(result['dials']['chosen'])}.",
         "What each choice is worth, at the chosen dials:\n\n" + worth_table(rows, "chosen"),
     ]
+    if as_chosen:
+        parts.append(f"Chosen, and so without a row of its own: {listed(as_chosen)}.")
     if result["training"]:
         parts += [
             "The choices of training at neutral dials:\n\n" + worth_table(rows, "neutral"),

@@ -14,6 +14,20 @@ LEAD = "irn"
 INFLUENCE = "ioi"
 
 
+def others_of(result: Mapping[str, Any]) -> str:
+    """Return the dials that IRN has where a point does not name them."""
+    points = result["judges"][result["judge"]]["points"]
+    own = [point["dials"] for point in points if point["planner"] == LEAD]
+    if not own or not result["irn_dials"]:
+        return ""
+    rest = {
+        name: value
+        for name, value in result["irn_dials"].items()
+        if not all(name in dials for dials in own)
+    }
+    return f"; what a point of IRN does not name is as in Table III ({dials_text(rest)})"
+
+
 def about_points(result: Mapping[str, Any]) -> str:
     """Return how many points stand behind each curve, and how far choosing them flatters it."""
     own = result["judges"][result["judge"]]
@@ -46,48 +60,108 @@ def difference_table(result: Mapping[str, Any], cost: str) -> str:
 
 
 def comparison(curves: Mapping[str, Any], other: str) -> str:
-    """Return IRN minus a planner on average over the common range, and which one is above."""
-    mean, places = curves["differences"][other]["mean"], len(curves["grid"])
+    """Return IRN minus a planner on average over the common range, and at how many places."""
+    difference = curves["differences"][other]
+    mean = difference["mean"]
     if not mean["n"]:
         return "no common range"
-    part = "" if mean["n"] == places else f" ({mean['n']} of {places} places)"
-    return f"{cell(mean, INFLUENCE)} {verdict(mean)}{part}"
+    # A curve is there from some place on, so those that count are the last ones.
+    sides = Counter(sign(at) for at in difference["at"][-mean["n"] :])
+    part = f"{sides[1]} above, {sides[-1]} below, of {mean['n']}"
+    return f"{cell(mean, INFLUENCE)} {verdict(mean)} ({part})"
 
 
 def verdict(mean: Mapping[str, Any]) -> str:
     """Return on which side of the planner IRN is."""
-    return {1: "**above**", -1: "**below**", 0: "cannot be told apart"}[sign(mean)]
+    return {1: "**above**", -1: "**below**", 0: "not told apart"}[sign(mean)]
 
 
 def findings(result: Mapping[str, Any], cost: str) -> Iterator[str]:
-    """Yield, judge by judge, what is above IRN and how near it comes to the oracle."""
+    """Yield, judge by judge, what is above IRN, where it has no curve, how near the oracle is."""
     for judge, own in result["judges"].items():
         curves = own["by"][cost]
         above = []
         for other, difference in curves["differences"].items():
-            places = [
-                number(x, cost)
-                for x, at in zip(curves["grid"], difference["at"], strict=True)
-                if sign(at) < 0
-            ]
-            if places:
-                where = places[0] if len(places) == 1 else f"{places[0]} to {places[-1]}"
-                above.append(f"{legend_name(other)} ({NAMES[cost]} {where})")
+            where = places_text(curves["grid"], [sign(at) < 0 for at in difference["at"]], cost)
+            if where:
+                above.append(f"{legend_name(other)} ({where})")
         sentence = f"{judge}: " + (
             f"above {LEAD} somewhere: {listed(above)}." if above else f"nothing is above {LEAD}."
         )
+        sentence += out_of_reach(curves, cost)
         share = share_of_oracle(result, judge, cost)
         if share is not None:
             sentence += f" On average {LEAD} has {percent(share)} of the oracle's IoI"
             peak = highest_cost(own["points"], ORACLE, cost)
             flat = peak is not None and peak < curves["grid"][-1]
             sentence += (
-                f", whose curve is flat from {NAMES[cost]} {number(peak, cost)} on."
-                if flat
-                else "."
+                f", whose curve is flat from {NAMES[cost]} {number(peak, cost)} on" if flat else ""
             )
+            ahead = [sign(at) > 0 for at in curves["differences"][ORACLE]["at"]]
+            where = places_text(curves["grid"], ahead, cost)
+            sentence += f"; it is above the oracle at {where}." if where else "."
         if curves["differences"] or share is not None:
             yield sentence
+
+
+def places_text(grid: Sequence[float], there: Sequence[bool], cost: str) -> str:
+    """Return the places of the grid that are marked, from the first to the last; "" for none."""
+    places = [number(x, cost) for x, marked in zip(grid, there, strict=True) if marked]
+    if not places:
+        return ""
+    return f"{NAMES[cost]} {places[0]}" + (f" to {places[-1]}" if len(places) > 1 else "")
+
+
+def out_of_reach(curves: Mapping[str, Any], cost: str) -> str:
+    """Say where others have a curve and IRN has none; "" where there is no such place."""
+    own = [at["mean"] is None for at in curves["curves"][LEAD]] if LEAD in curves["curves"] else []
+    where = places_text(curves["grid"], own, cost) if any(own) else ""
+    if not where:
+        return ""
+    return f" At {where} {LEAD} has no dials as cheap, and these places are left out."
+
+
+def against_blind(result: Mapping[str, Any], cost: str) -> str:
+    """Say whether IRN is above the planners that do not see the judge, on average, by judge."""
+    found: dict[int, dict[str, list[str]]] = {1: {}, 0: {}, -1: {}}
+    for judge, own in result["judges"].items():
+        for other, difference in own["by"][cost]["differences"].items():
+            if other != ORACLE and difference["mean"]["n"]:
+                found[sign(difference["mean"])].setdefault(other, []).append(judge)
+    counts = {side: sum(map(len, own.values())) for side, own in found.items()}
+    total = sum(counts.values())
+    if not total:
+        return ""
+    rest = [
+        f"{how} {listed([f'{other} ({listed(judges)})' for other, judges in own.items()])}"
+        for how, own in (("not told apart from", found[0]), ("below", found[-1]))
+        if own
+    ]
+    count = "all" if counts[1] == total else f"{counts[1]} of"
+    return (
+        f"At equal {NAMES[cost]}, on average over such a range, it is above the planners that do "
+        f"not see the judge, outside the interval, in {count} {total} comparisons (a planner under "
+        "a judge)" + (f": {'; '.join(rest)}." if rest else ".")
+    )
+
+
+def share_range(result: Mapping[str, Any], judge: str, cost: str) -> str:
+    """Return IRN's share of the oracle's influence at the ends of what is compared."""
+    curves = result["judges"][judge]["by"][cost]
+    both = [
+        (x, own["mean"] / oracle["mean"])
+        for x, own, oracle in zip(
+            curves["grid"], curves["curves"][LEAD], curves["curves"][ORACLE], strict=True
+        )
+        if own["mean"] is not None and oracle["mean"] is not None and oracle["mean"] > 0
+    ]
+    if len(both) < 2:
+        return ""
+    (first, low), (last, high) = both[0], both[-1]
+    return (
+        f"{100 * low:.0f}% at {NAMES[cost]} {number(first, cost)} and {100 * high:.0f}% at "
+        f"{number(last, cost)}"
+    )
 
 
 def highest_cost(points: Sequence[Mapping[str, Any]], planner: str, cost: str) -> float | None:

@@ -41,6 +41,7 @@ JUMP = "jump"
 # The recommender of the separate guidance: the one that vanilla shows alone.
 SEPARATE = VANILLA.partition("/")[2]
 W_T = (0.0, 0.5, 2.0)
+PACES = (1, 5)
 # Choices of training; a dataset has those that its settings name.
 VARIANTS = (
     "leak",
@@ -103,7 +104,7 @@ class Ablation(Recipe):
 
     def words(self, document: Mapping[str, Any]) -> str:
         """Return what each choice is worth, and what it does to the network."""
-        return ablation_words(document)
+        return ablation_words(document, as_chosen(document))
 
 
 class TrainingAblation(Ablation):
@@ -159,13 +160,14 @@ class DialAblation(Ablation):
     Args:
         dial: Its name.
         changes: Takes the chosen dials and M; returns other values of the dial, by what they are.
+        version: Raised when there are other changes.
     """
 
-    # Since 2, guidance that is 1 on average is spread the other way.
-    version = 2
-
-    def __init__(self, dial: str, changes: Callable[[Dials, int], Mapping[str, Dials]]) -> None:
+    def __init__(
+        self, dial: str, changes: Callable[[Dials, int], Mapping[str, Dials]], version: int = 2
+    ) -> None:
         self.changes = changes
+        self.version = version  # type: ignore[misc]
         self.name = self.group = f"ablation-{dial}"  # type: ignore[misc]
         self.title = f"Ablation: {dial.replace('_', ' ')}"  # type: ignore[misc]
 
@@ -193,14 +195,33 @@ class DialAblation(Ablation):
 
     def dials(self, chosen: Mapping[str, Any], max_length: int) -> dict[str, Dials]:
         """Return all dials with this one changed; those equal to the chosen are left out."""
-        same = IRNDials.parse(dict(chosen), "dials of irn")
-        changed = {
+        same = self.as_chosen(chosen, max_length)
+        return {
             name: {**chosen, **change}
             for name, change in self.changes(dict(chosen), max_length).items()
+            if name not in same
         }
-        return {
-            name: values for name, values in changed.items() if IRNDials.parse(values, name) != same
-        }
+
+    def as_chosen(self, chosen: Mapping[str, Any], max_length: int) -> list[str]:
+        """Return the changes that change nothing, since the chosen dials have them."""
+        own = IRNDials.parse(dict(chosen), "dials of irn")
+        changes = self.changes(dict(chosen), max_length)
+        return [
+            name
+            for name, change in changes.items()
+            if IRNDials.parse({**chosen, **change}, name) == own
+        ]
+
+
+def as_chosen(document: Mapping[str, Any]) -> list[str]:
+    """Return the changes of dials that no row shows, since IRN's chosen dials have them."""
+    chosen, max_length = document["result"]["dials"]["chosen"], document["config"]["max_length"]
+    return [
+        name
+        for ablation in ABLATIONS
+        if isinstance(ablation, DialAblation)
+        for name in ablation.as_chosen(chosen, max_length)
+    ]
 
 
 def guidance_changes(chosen: Dials, max_length: int) -> dict[str, Dials]:
@@ -229,7 +250,7 @@ def guidance_changes(chosen: Dials, max_length: int) -> dict[str, Dials]:
 ABLATIONS: tuple[Ablation, ...] = (
     *(TrainingAblation(variant) for variant in VARIANTS),
     DialAblation("guidance", guidance_changes),
-    DialAblation("pace", lambda chosen, m: {"pace 1": {"pace": 1}}),
+    DialAblation("pace", lambda chosen, m: {f"pace {p}": {"pace": p} for p in PACES}, version=3),
     DialAblation("floor", lambda chosen, m: {"no floor": {"floor": 0}}),
     DialAblation("lookahead", lambda chosen, m: {"no look-ahead": {"lookahead": 0.0}}),
     DialAblation("w_t", lambda chosen, m: {f"w_t {w_t:g}": {"w_t": w_t} for w_t in W_T}),

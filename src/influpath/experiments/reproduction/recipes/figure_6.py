@@ -139,15 +139,21 @@ class Figure6(Recipe):
     def words(self, document: Mapping[str, Any]) -> str:
         """Return the figures for every M, and how success grows with it."""
         result = document["result"]
-        trained = f"the variant `{result['variant']}`" if result["variant"] else "that of Table III"
+        trained = "that of Table III"
+        if result["variant"]:
+            epochs = document["config"]["window"]["training"]["epochs"]
+            trained = (
+                f"the variant `{result['variant']}`, a training of its own of {epochs} epochs at "
+                "most, so that its figures at one M are not those of Table III,"
+            )
         lines = [
             [label, str(row["length"]), *(cell(row[metric], metric) for metric in SHOWN)]
             for label, rows in result["planners"].items()
             for row in rows
         ]
         parts = [
-            f"{result['pairs']:,} pairs, judge {result['judge']}. IRN is {trained} (horizon "
-            f"{result['limits']['horizon']}), planned anew for every M, at the dials of Table III "
+            f"{result['pairs']:,} pairs, judge {result['judge']}. IRN is {trained} with horizon "
+            f"{result['limits']['horizon']}, planned anew for every M, at the dials of Table III "
             f"({dials_text(result['dials'][CHOSEN])}) and at neutral dials. The others do not look "
             "at M: they plan once, for the largest M, and their paths are cut; a path that is cut "
             "before the objective has failed.",

@@ -150,8 +150,8 @@ class Figure7(Recipe):
             about_attention(result),
             about_the_papers_range(result),
             "The paper maps its levels of k and w_t onto one axis and says that SR grows with "
-            "both. The two have no common scale, so no level of one is compared with a level of "
-            "the other here; the frontier compares planners at equal log(PPL).",
+            f"both. {as_said(result)}The two have no common scale, so no level of one is compared "
+            "with a level of the other here; the frontier compares planners at equal log(PPL).",
         ]
         return "\n\n".join(part for part in parts if part)
 
@@ -276,6 +276,16 @@ def about_the_papers_range(result: Mapping[str, Any]) -> str:
         + table(["w_t", *(NAMES[metric] for metric in SHOWN)], rows)
         + f"\n\nFrom w_t {first} to {last}: {change_words(own['change'])}."
     )
+
+
+def as_said(result: Mapping[str, Any]) -> str:
+    """Say whether SR grows with k and, over the paper's range, with w_t."""
+    here = {1: "grows", 0: "is not told apart", -1: "falls"}
+    own = sign(result["as_in_the_paper"]["change"]["sr"])
+    clauses = [f"with w_t, the other dials neutral, it {here[own]}"]
+    if "k" in result["dials"]:
+        clauses.insert(0, f"with k it {here[sign(result['dials']['k']['change']['sr'])]}")
+    return f"Here {listed(clauses)}. "
 
 
 def absolute(interval: Mapping[str, Any]) -> dict[str, Any]:

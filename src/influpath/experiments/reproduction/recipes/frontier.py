@@ -28,11 +28,14 @@ from influpath.experiments.reproduction.frontier_words import (
     INFLUENCE,
     LEAD,
     about_points,
+    against_blind,
     difference_table,
     findings,
+    others_of,
     percent,
     points_table,
     share_of_oracle,
+    share_range,
 )
 from influpath.experiments.reproduction.markdown import NAMES, listed
 from influpath.experiments.reproduction.planner_rows import dials_text
@@ -150,31 +153,34 @@ class FrontierRecipe(Recipe):
         if result["judge"] not in shares:
             return ""
         first = shares.pop(result["judge"])
-        others = listed([f"{share} under {judge}" for judge, share in shares.items()])
-        return (
-            f"At equal log(PPL), up to 1 nat above {result['reference']}, IRN has {first} of the "
-            f"IoI of the oracle, which sees the judge ({result['judge']}"
-            + (f"; {others})." if others else ").")
-        )
+        ends = share_range(result, result["judge"], "log_ppl")
+        others = listed([f"{share} ({judge})" for judge, share in shares.items()])
+        sentences = [
+            f"At equal log(PPL), on average up to 1 nat above {result['reference']}, IRN has "
+            f"{first} of the IoI of the oracle, which sees the judge but looks one step ahead "
+            f"({result['judge']}{'; ' if ends else ''}{ends})"
+            + (f"; under the other judges {others}." if others else "."),
+            *(against_blind(result, cost) for cost in COSTS),
+        ]
+        return " ".join(sentence for sentence in sentences if sentence)
 
     def words(self, document: Mapping[str, Any]) -> str:
         """Return where IRN is above and where below, under every judge."""
         result = document["result"]
-        others = ""
-        if result["irn_dials"]:
-            others = f", the others of IRN as in Table III ({dials_text(result['irn_dials'])})"
         parts = [
-            f"{result['pairs']:,} pairs. Every planner is swept over its dials{others}. Its curve "
-            "is the upper concave envelope of its points' means, flat to the right: what it "
-            "reaches when every user gets one of its dials by lot. Curves are compared where both "
-            f"are defined, from the cost of {result['reference']} to one nat above in steps of "
-            "0.1; intervals resample users, the same for all planners.",
+            f"{result['pairs']:,} pairs. Every planner is swept over its dials{others_of(result)}. "
+            "Its curve is the upper concave envelope of its points' means, flat to the right: what "
+            "it reaches when every user gets one of its dials by lot. Curves are compared where "
+            f"both are defined, from the cost of {result['reference']} to one nat above in steps "
+            "of 0.1; intervals resample users, the same for all planners. The oracle sees "
+            "the judge, yet looks one step ahead: it is no bound.",
             about_points(result),
         ]
         for cost in COSTS:
             parts += [
                 f"IoI of {LEAD} minus that of the planner at equal {NAMES[cost]}, on average over "
-                "the range, under each judge:",
+                "the range, under each judge; then at how many places it is above and below "
+                "outside the interval, of those from where both curves begin:",
                 difference_table(result, cost),
                 "\n".join(f"- {sentence}" for sentence in findings(result, cost)),
             ]

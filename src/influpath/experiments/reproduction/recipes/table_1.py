@@ -12,7 +12,7 @@ from influpath.experiments.reproduction.recipe import Recipe
 
 # The presets of the datasets that have more than one.
 PRESETS = ("clean", "paper", "stated")
-COUNTS = {"users": 0, "items": 0, "interactions": 0, "density": 4, "items_per_user": 0}
+COUNTS = {"users": 0, "items": 0, "interactions": 0, "density": 4}
 
 
 class Table1(Recipe):
@@ -55,7 +55,14 @@ class Table1(Recipe):
             ]
             for key, digits in COUNTS.items()
         ]
-        text = table(["", *columns], rows)
+        # From the counts: a mean that was rounded before would be rounded twice.
+        means = {
+            name: f"{counts['interactions'] / counts['users']:.1f}"
+            for name, counts in presets.items()
+        }
+        if printed:
+            means["the paper"] = f"{printed['items_per_user']:g}"
+        text = table(["", *columns], [*rows, ["items per user", *means.values()]])
         if printed:
             keys = ("users", "items", "interactions")
             equal = [
@@ -65,4 +72,6 @@ class Table1(Recipe):
             ]
             agree = " and ".join(f"`{name}`" for name in equal) or "none"
             text += f"\n\nThe preset that has exactly the paper's counts: {agree}."
+            if any(int(float(means[name])) == printed["items_per_user"] for name in equal):
+                text += " Its items per user are the paper's, which cuts off the decimals."
         return text

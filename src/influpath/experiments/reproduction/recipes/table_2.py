@@ -9,7 +9,8 @@ from influpath.evaluation import calibrate, next_item_ranks
 from influpath.experiments import reported
 from influpath.experiments.reproduction.bench import Bench
 from influpath.experiments.reproduction.config import ReproductionConfig
-from influpath.experiments.reproduction.markdown import flat_cell, number, table
+from influpath.experiments.reproduction.markdown import flat_cell, listed, table
+from influpath.experiments.reproduction.planner_rows import as_printed
 from influpath.experiments.reproduction.recipe import (
     Recipe,
     evaluator_jobs,
@@ -65,9 +66,9 @@ class Table2(Recipe):
                 [
                     f"**{name}** (judge)" if name == result["judge"] else name,
                     flat_cell(row, "hr@20"),
-                    number(paper.get("hr@20")),
+                    as_printed(paper.get("hr@20")),
                     flat_cell(row, "mrr"),
-                    number(paper.get("mrr")),
+                    as_printed(paper.get("mrr")),
                     f"{row['training']['epochs']}",
                 ]
             )
@@ -77,4 +78,20 @@ class Table2(Recipe):
             f"{table(columns, rows)}\n\nFull ranking of the held-out item of {users:,} users, seen "
             f"items left out; 95% intervals over users. The best on validation, "
             f"{result['judge']}, is the headline judge; {result['dials_chosen_by']} chooses dials."
+            + order(result["evaluators"], printed)
         )
+
+
+def order(evaluators: Mapping[str, Any], printed: Mapping[str, reported.Row]) -> str:
+    """Say how the evaluators' order by HR@20 compares with the paper's; "" where it has none."""
+    common = [name for name in evaluators if name in printed]
+    if len(common) < 2:
+        return ""
+    theirs = sorted(common, key=lambda name: -(printed[name]["hr@20"] or 0.0))
+    ours = sorted(common, key=lambda name: -evaluators[name]["hr@20"])
+    if ours == theirs:
+        return f" The order by HR@20 is the paper's: {listed(ours)}."
+    return (
+        f" By HR@20 the paper's order is {listed(theirs)}, here it is {listed(ours)}: the paper's "
+        f"best, {theirs[0]}, is number {ours.index(theirs[0]) + 1} of {len(ours)}."
+    )

@@ -28,6 +28,7 @@ from influpath.experiments.training_jobs import TrainingJob
 # The paper's recommenders, in its order.
 NEXT_ITEM = ("gru4rec", "caser", "sasrec", "bert4rec")
 ADAPTED = ("gru4rec", "caser", "sasrec")
+IRN = "irs/irn"
 TUNED = "irs/irn at its dials"
 METRICS = ("hr@20", "mrr")
 
@@ -114,7 +115,7 @@ class Table4(Recipe):
                 " IRN stands at the paper's setting and at its chosen dials "
                 f"({dials_text(result['dials'][TUNED])})."
             )
-        return "\n\n".join([*parts, *cost(result, printed)])
+        return "\n\n".join([*parts, *comparable(result, printed), *cost(result, printed)])
 
 
 def planners_of(config: ReproductionConfig) -> tuple[str, ...]:
@@ -126,6 +127,33 @@ def planners_of(config: ReproductionConfig) -> tuple[str, ...]:
 def counted(ranks: IntArray, metric: str) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return what each user counts in HR@20 or MRR."""
     return (ranks <= 20).astype(np.float64) if metric == "hr@20" else 1.0 / ranks
+
+
+def comparable(result: Mapping[str, Any], printed: Mapping[str, reported.Row]) -> Iterator[str]:
+    """Yield how IRN's accuracy stands to the best next-item model's, here and in the paper."""
+    plain = {name: row for name, row in result["rows"].items() if name.startswith("next-item/")}
+    if not printed or IRN not in result["rows"] or not plain:
+        return
+    clauses = []
+    for metric in METRICS:
+        best = max(plain, key=lambda name: plain[name][metric])
+        theirs = {name: row[metric] or 0.0 for name, row in printed.items() if name in plain}
+        paper = printed[IRN][metric]
+        ours = result["rows"][IRN][metric] / plain[best][metric]
+        said = f"{NAMES[metric]} is {100 * ours:.0f}% of that of the best, {short(best)}"
+        if theirs and paper is not None:
+            other = max(theirs, key=lambda name: theirs[name])
+            said += f" (the paper: {100 * paper / theirs[other]:.0f}%, of {short(other)})"
+        clauses.append(said)
+    yield (
+        "The paper says that IRN's accuracy is comparable with the best next-item model's. Here, "
+        f"at the paper's setting, its {listed(clauses)}."
+    )
+
+
+def short(name: str) -> str:
+    """Return the model's name without the kind of row."""
+    return name.partition("/")[2]
 
 
 def cost(result: Mapping[str, Any], printed: Mapping[str, reported.Row]) -> Iterator[str]:
