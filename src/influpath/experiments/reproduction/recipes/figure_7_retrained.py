@@ -99,8 +99,9 @@ class Figure7Retrained(Recipe):
         draw_weights(panels[-1], points)
         for axes in panels:
             # Even up to 1, where the paper's range is; the few beyond it are far apart.
-            axes.set_xscale("symlog", linthresh=1.0, linscale=2.0)
-            axes.set_xticks(x, [f"{value:g}" for value in x], fontsize=8.5)
+            axes.set_xscale("symlog", linthresh=1.0, linscale=2.5)
+            axes.set_xlim(-0.15, 1.25 * x[-1] + 0.1)
+            axes.set_xticks(x, [f"{value:g}" for value in x], fontsize=8)
             axes.minorticks_off()
             axes.set_xlabel("w_t in training")
             axes.grid(axis="y", **GRID)
