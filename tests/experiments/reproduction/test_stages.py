@@ -210,11 +210,11 @@ def test_spread_is_mean_and_deviation_over_seeds() -> None:
     assert found["c"][1]["mean"] == 3.0
 
 
-SMALL = ("table-1", "table-2", "table-3")
+SMALL = ("table-1", "table-2", "table-3", "figure-7", "figure-9", "frontier")
 
 
 def command(folder: Path) -> list[str]:
-    """Return the command that makes three recipes."""
+    """Return the command that makes a few recipes."""
     only = [part for name in SMALL for part in ("--only", name)]
     return [
         *(sys.executable, "-c", "from influpath.cli.main import main; main()"),
@@ -233,8 +233,8 @@ def test_killing_at_random_moments_changes_nothing(tmp_path: Path, stages: Stage
         process = subprocess.Popen(
             command(tmp_path), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
-        # The first three lives are short; then it may finish.
-        patience = rng.uniform(1.5, 9.0) if kills < 3 else 120.0
+        # The first four lives are short; then it may finish.
+        patience = rng.uniform(1.5, 9.0) if kills < 4 else 120.0
         try:
             _, errors = process.communicate(timeout=patience)
             assert process.returncode == 0, errors.decode()

@@ -74,8 +74,8 @@ def lead_in(stratum: Mapping[str, Any]) -> str:
     }
     text = f"{stratum['name']}: {'; '.join(parts)}."
     if expensive:
-        said = [f"{NAMES[metric]} {standing(expensive, metric)}" for metric in COMPARED]
-        text += f" On {stratum['subset']['n']:,} pairs of the fixed subset: {'; '.join(said)}."
+        clauses = [f"{NAMES[metric]} {standing(expensive, metric)}" for metric in COMPARED]
+        text += f" On {stratum['subset']['n']:,} pairs of the fixed subset: {'; '.join(clauses)}."
     return text
 
 

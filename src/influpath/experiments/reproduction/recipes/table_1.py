@@ -45,7 +45,7 @@ class Table1(Recipe):
         """Return the counts beside the paper's."""
         presets = document["result"]["presets"]
         columns: dict[str, Mapping[str, Any]] = dict(presets)
-        printed = reported.rows("table_1_datasets", document["dataset"])
+        printed: Mapping[str, Any] = reported.rows("table_1_datasets", document["dataset"])
         if printed:
             columns["the paper"] = printed
         rows = [
