@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,14 +45,29 @@ def package() -> Iterator[logging.Logger]:
     logger.handlers, logger.level, logger.propagate = before[0], before[1], before[2]
 
 
-def test_irn_starts_first_then_the_evaluators() -> None:
-    labels = ["evaluator sasrec", "evaluator bert4rec", "model sasrec", "model irn", "model pop"]
-    jobs = [job_of(label, Path(label)) for label in labels]
+def test_what_has_most_to_do_starts_first() -> None:
+    """So that no long training runs alone at the end."""
+    epochs = {
+        "evaluator sasrec": 10,
+        "model pop": None,
+        "model caser": 8,
+        "model bpr": 40,
+        "model irn": 30,
+        "evaluator gru4rec": 10,
+    }
+    jobs = [
+        replace(
+            job_of(label, Path(label)),
+            settings={"training": {"epochs": count}} if count and "bpr" not in label else {},
+        )
+        for label, count in epochs.items()
+    ]
     assert [job.label for job in longest_first(jobs)] == [
         "model irn",
+        "model caser",
+        "evaluator gru4rec",
         "evaluator sasrec",
-        "evaluator bert4rec",
-        "model sasrec",
+        "model bpr",
         "model pop",
     ]
 
@@ -75,7 +91,8 @@ def test_a_run_trains_in_that_order_and_keeps_its_keys(
     )
     run = Run(config, root=tmp_path)
     run.train()
-    assert given == ["model irn", "evaluator sasrec", "evaluator bert4rec", "model pop"]
+    assert given == [job.label for job in longest_first(run.jobs().values())]
+    assert given[-1] == "model pop"
     assert list(run.jobs()) == [
         ("evaluator", "sasrec"),
         ("evaluator", "bert4rec"),
