@@ -199,7 +199,8 @@ def test_what_does_not_fit_the_window_or_the_data_is_left_out_with_a_word(bench:
     assert (result["lengths"], result["left_out"]) == ([2], [9, 400])
     assert set(result["planners"]) == {"irn", figure_6.AT_NEUTRAL}
     assert result["growth"] is None
-    document = {"result": result, "config": {"max_length": 4}}
+    document = {"result": result, "config": recipe.settings(few.config)}
+    assert "trained on its own (epochs: 1 at most)" in recipe.words(document)
     assert "M = 9 and 400, since IRN's window has room for paths of at most 6" in recipe.words(
         document
     )

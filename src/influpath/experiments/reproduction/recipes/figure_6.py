@@ -143,8 +143,8 @@ class Figure6(Recipe):
         if result["variant"]:
             epochs = document["config"]["window"]["training"]["epochs"]
             trained = (
-                f"the variant `{result['variant']}`, a training of its own of {epochs} epochs at "
-                "most, so that its figures at one M are not those of Table III,"
+                f"the variant `{result['variant']}`, trained on its own (epochs: {epochs} at "
+                "most), so that its figures at one M are not those of Table III,"
             )
         lines = [
             [label, str(row["length"]), *(cell(row[metric], metric) for metric in SHOWN)]
