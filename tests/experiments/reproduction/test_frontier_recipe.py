@@ -228,7 +228,7 @@ def test_words_name_what_is_above_and_claim_nothing_else(document: dict[str, Any
     share = "On average irn has 90% [85, 95] of the oracle's IoI, whose curve is flat from "
     assert first.endswith(f"{share}log(PPL) 3.50 on.")
     assert "no dials as cheap" not in first
-    unreachable = "irn has no dials as cheap, and these places are left out."
+    unreachable = "irn has no dials as cheap, so that there is no comparison."
     assert f"nothing is above irn. At log(PPL) 3.00 {unreachable}" in second
     assert f"At log(PPL) 3.00 to 3.10 {unreachable}" in third
     document["result"] = result

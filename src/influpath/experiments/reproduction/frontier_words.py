@@ -118,7 +118,7 @@ def out_of_reach(curves: Mapping[str, Any], cost: str) -> str:
     where = places_text(curves["grid"], own, cost) if any(own) else ""
     if not where:
         return ""
-    return f" At {where} {LEAD} has no dials as cheap, and these places are left out."
+    return f" At {where} {LEAD} has no dials as cheap, so that there is no comparison."
 
 
 def against_blind(result: Mapping[str, Any], cost: str) -> str:

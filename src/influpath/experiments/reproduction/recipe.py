@@ -65,7 +65,7 @@ class Recipe(ABC):
         return None
 
     def headline(self, document: Mapping[str, Any]) -> str:
-        """Return the sentences that belong at the top of the page, as Markdown; by default none."""
+        """Return what belongs at the top of the page, as an item of a list; by default none."""
         return ""
 
     def merged(self, documents: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -162,7 +162,8 @@ class FrontierRecipe(Recipe):
             + (f"; under the other judges {others}." if others else "."),
             *(against_blind(result, cost) for cost in COSTS),
         ]
-        return " ".join(sentence for sentence in sentences if sentence)
+        # One line of the list each.
+        return "\n- ".join(sentence for sentence in sentences if sentence)
 
     def words(self, document: Mapping[str, Any]) -> str:
         """Return where IRN is above and where below, under every judge."""
