@@ -139,7 +139,7 @@ def against_blind(result: Mapping[str, Any], cost: str) -> str:
     ]
     count = "all" if counts[1] == total else f"{counts[1]} of"
     return (
-        f"At equal {NAMES[cost]}, on average over such a range, it is above the planners that do "
+        f"At equal {NAMES[cost]}, on average over such a range, IRN is above the planners that do "
         f"not see the judge, outside the interval, in {count} {total} comparisons (a planner under "
         "a judge)" + (f": {'; '.join(rest)}." if rest else ".")
     )
