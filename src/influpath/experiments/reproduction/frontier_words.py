@@ -115,9 +115,9 @@ def places_text(grid: Sequence[float], there: Sequence[bool], cost: str) -> str:
 def out_of_reach(curves: Mapping[str, Any], cost: str) -> str:
     """Say where others have a curve and IRN has none; "" where there is no such place."""
     own = [at["mean"] is None for at in curves["curves"][LEAD]] if LEAD in curves["curves"] else []
-    where = places_text(curves["grid"], own, cost) if any(own) else ""
-    if not where:
+    if not any(own):
         return ""
+    where = places_text(curves["grid"], own, cost)
     return f" At {where} {LEAD} has no dials as cheap, so that there is no comparison."
 
 

@@ -47,8 +47,9 @@ def times(sets: list[list[Made]]) -> str:
     if whole:
         parts.insert(
             2,
-            "Made from nothing on two cores, without judges that are kept, the core comes to its "
-            f"planning and half of its trainings' core-minutes: {listed(whole)}, in minutes.",
+            "Made from nothing on two cores, without judges that are kept, the core would come to "
+            "its planning and half of its trainings' core-minutes, if these parts were made in one "
+            f"run: {listed(whole)}, in minutes. They were not timed so.",
         )
     return "\n\n".join(parts)
 

@@ -53,9 +53,9 @@ def rows_of(
     Means over all pairs and over the subset do not compare.
     """
     subset = stratum["subset"]
+    on_subset_alone = any(label not in stratum["planners"] for label in planners)
     for label in planners:
         yield label, *of_stratum(stratum, label)
-        on_subset_alone = any(other not in stratum["planners"] for other in planners)
         if label == LEAD and on_subset_alone and label in stratum["planners"]:
             yield f"{label}, fixed subset", subset["planners"][label], subset["n"]
 
